@@ -1,0 +1,232 @@
+"""The command line: wiring only. Results go to stdout, talk to stderr; exit 0, 1 (a check failed) or 2 (bad input).
+
+Modules are imported inside the commands, so that `readhead --help` waits for none of them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from readhead.errors import ReadheadError, UsageError
+from readhead.options import Options, with_options
+
+if TYPE_CHECKING:
+    from readhead.program import Program
+
+app = typer.Typer(
+    help="Reads transformer attention heads as code: a short Python program for every head, and how good it is.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    try:
+        status = app(args=argv, standalone_mode=False, prog_name="readhead")
+    except ReadheadError as error:
+        return _complain(str(error), error.hint)
+    except typer.TyperException as error:  # wrong flags
+        return _complain(error.format_message(), "see `readhead --help`")
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain("interrupted", "what was saved is kept: run the command again to go on")
+    return status if isinstance(status, int) else 0
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="Folder of the new workspace.")] = Path()) -> None:
+    """Write a readhead.toml and a programs folder."""
+    from readhead.workspace import init_workspace
+
+    written = init_workspace(folder)
+    for path in written:
+        _talk(f"wrote {path}")
+    if not written:
+        _talk(f"{folder} is a workspace already")
+
+
+@app.command()
+@with_options
+def explain(
+    options: Options,
+    name: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="As --model.", show_default=False)] = None,
+) -> None:
+    """Find the best program for every head of a model, and tell how good it is."""
+    if name is not None:
+        options = replace(options, model=name)
+    with options.session() as session:
+        result = session.explain(session.library())
+    _print(options, result.as_dict(), result)
+
+
+@app.command()
+@with_options
+def extract(options: Options) -> None:
+    """Build the pattern store of the workspace, where it is not there yet."""
+    with options.session() as session:
+        store = session.target().store
+        facts = {"path": str(store.path), "sequences": store.sequences, "heads": store.heads, "length": store.length}
+        facts |= {"bytes": store.path.stat().st_size, "seconds": session.seconds}
+    _print(options, facts, f"{store.sequences} texts × {store.heads} heads, {store.length} tokens: {store.path}")
+
+
+@app.command()
+@with_options
+def score(
+    options: Options,
+    arguments: Annotated[list[str], typer.Argument(metavar="FILES… HEADS…", help="Program files, then heads: L3H2.")],
+    part: Annotated[str, typer.Option(help="Part of the corpus: fit, dev or held-out.")] = "held-out",
+    failures: Annotated[int, typer.Option(help="How many of the worst rows to show.", min=0)] = 3,
+) -> None:
+    """Score program files on heads; without heads, on those of their metadata."""
+    from readhead.display import score_view
+
+    programs, heads = _files_and_heads(arguments)
+    pairs = [(program, head) for program in programs for head in heads or program.metadata.heads]
+    if not pairs:
+        raise UsageError("no heads to score on", hint="name some: readhead score FILE L3H2")
+    with options.session() as session:
+        scores = session.score(pairs, part=_part(part), mistakes=failures)
+        document = {"isolation": session.sandbox.isolation, "programs": [score.as_score_row() for score in scores]}
+    _print(options, document, score_view(scores))
+
+
+@app.command()
+@with_options
+def rank(options: Options) -> None:
+    """The best program for every head, by its IoU on the dev texts."""
+    from readhead.display import head_table
+
+    with options.session() as session:
+        best = session.best(session.library())
+        document = {"part": "dev", "corpus": session.corpus.as_dict(), "heads": [head.as_dict() for head in best]}
+        title = f"{session.model.name}: IoU on {best[0].sequences} dev texts of {best[0].length} tokens"
+    _print(options, document, head_table(best, title))
+
+
+@app.command()
+@with_options
+def find(
+    options: Options,
+    file: Annotated[Path, typer.Argument(help="A program file.", show_default=False)],
+    top: Annotated[int, typer.Option(help="How many heads to show.", min=1)] = 10,
+) -> None:
+    """Reverse search: the heads that a program explains best, by IoU on the dev texts."""
+    from readhead.display import found_table
+    from readhead.program import read_program
+
+    program = read_program(file)
+    with options.session() as session:
+        found = session.find(program, session.library())[:top]
+    document = {"file": str(file), "part": "dev", "heads": [row.as_dict() for row in found]}
+    _print(options, document, found_table(program, found))
+
+
+@app.command()
+@with_options
+def show(
+    options: Options,
+    head: Annotated[str, typer.Argument(help="A head: L3H2.", show_default=False)],
+    text: Annotated[str | None, typer.Option(help="Your own text; by default the first dev text.")] = None,
+    program: Annotated[Path | None, typer.Option(help="A program file; by default the head's best.")] = None,
+) -> None:
+    """A head's pattern and a program's prediction, side by side."""
+    from readhead.heads import HeadId
+    from readhead.program import read_program
+
+    wanted = HeadId.parse(head)
+    with options.session() as session:
+        view = session.show(wanted, read_program(program) if program else None, text)
+    _print(options, view.as_dict(), view)
+
+
+@app.command()
+@with_options
+def record(options: Options, files: Annotated[list[Path], typer.Argument(help="Program files.")]) -> None:
+    """Write the held-out scores of program files into their metadata."""
+    from readhead.display import score_view
+    from readhead.program import read_program
+    from readhead.record import record as record_scores
+
+    with options.session() as session:
+        scores = record_scores([read_program(file) for file in files], session)
+    _print(options, {"programs": [score.as_score_row() for score in scores]}, score_view(scores))
+
+
+@app.command()
+@with_options
+def check(
+    options: Options,
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Program files; by default the workspace's.", show_default=False)
+    ] = None,
+    tolerance: Annotated[float, typer.Option(help="How far an IoU may move.", min=0)] = 0.005,
+    junit: Annotated[Path | None, typer.Option(help="Also write JUnit XML to this file.")] = None,
+) -> int:
+    """Compute recorded scores again; exit 1 where one does not hold."""
+    from readhead import record as recording
+    from readhead.display import check_table
+    from readhead.library import load_programs
+    from readhead.patterns import write_beside
+    from readhead.program import read_program
+
+    with options.session() as session:
+        programs = [read_program(file) for file in files] if files else load_programs(session.workspace.programs)
+        results = recording.check(programs, session, tolerance=tolerance)
+    if not results:
+        raise UsageError("no recorded scores to check", hint="write some with `readhead record FILES…`")
+    if junit:
+        write_beside(junit, recording.junit(results))
+    drifted = any(result.reason for result in results)
+    _print(options, {"ok": not drifted, "checks": [result.as_dict() for result in results]}, check_table(results))
+    return int(drifted)
+
+
+def _files_and_heads(arguments: Sequence[str]) -> tuple[list[Program], list[Any]]:
+    """Program files and heads, told apart by their spelling."""
+    from readhead.heads import HeadId, is_head
+    from readhead.program import read_program
+
+    files = [argument for argument in arguments if not is_head(argument)]
+    if not files:
+        raise UsageError("no program file to score", hint="readhead score FILE L3H2")
+    return [read_program(file) for file in files], [HeadId.parse(item) for item in arguments if is_head(item)]
+
+
+def _part(name: str) -> Any:  # noqa: ANN401 - a Part, checked here
+    from readhead.corpus import PARTS
+
+    if name not in PARTS:
+        raise UsageError(f"there is no part {name!r}", hint=f"parts: {', '.join(PARTS)}")
+    return name
+
+
+def _print(options: Options, document: dict[str, Any], view: object) -> None:
+    if options.json:
+        print(json.dumps(document, ensure_ascii=False, indent=1))  # noqa: T201 - the command's result
+    else:
+        from rich.console import Console
+
+        Console().print(view, highlight=False)
+
+
+def _talk(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201 - the command's voice
+
+
+def _complain(message: str, hint: str) -> int:
+    _talk(f"readhead: {message}" + (f"\n  {hint}" if hint else ""))
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,461 @@
+"""Programs × heads: run every program once a sequence, score it against every head, find the best.
+
+1. A program's predictions are computed once for each sequence and shared by all heads.
+2. `rank` scores all programs against all heads on `dev`; what the workspace knows already is not run again.
+3. The best program of a head is chosen on `dev`; what is reported of it is measured on `held-out` (`score_pairs`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from readhead.corpus import PARTS, Corpus, Part, TokenSequence
+from readhead.errors import ProgramError
+from readhead.findings import Finding
+from readhead.heads import Geometry, HeadId
+from readhead.patterns import Array, PatternStore, packed_size
+from readhead.program import Program, read_program
+from readhead.sandbox import Failure, Sandbox
+from readhead.scoring import (
+    INACTIVE,
+    TRIVIAL,
+    Mistake,
+    as_pattern,
+    available_threads,
+    first_token_mass,
+    iou,
+    iou_of_overlap,
+    iou_without_first,
+    jensen_shannon_distance,
+    overlaps,
+    rows_without_rest,
+    trivial_patterns,
+    worst_rows,
+)
+from readhead.workspace import ScoreKey, StoredScore, Workspace
+
+Report = Callable[[str, int, int], None]
+"""Called with a stage's name, what is done and what there is to do."""
+
+Result = TypeVar("Result")
+
+_PREDICTION_BYTES = 128 << 20
+_PASSING = frozenset({"time-out", "crash", "out of memory"})
+
+
+def shipped_library() -> Path:
+    """The folder of the library that ships.
+
+    Raises:
+        ProgramError: if the package `readhead_programs` is not installed.
+    """
+    found = importlib.util.find_spec("readhead_programs")
+    if found is None or not found.submodule_search_locations:
+        raise ProgramError("the library readhead_programs is not installed", hint="install Readhead again")
+    return Path(found.submodule_search_locations[0])
+
+
+def load_programs(*folders: Path) -> list[Program]:
+    """All program files under the folders, in the order of their paths; a folder that does not exist has none."""
+    return [
+        read_program(path)
+        for folder in folders
+        for path in sorted(folder.rglob("*.py"))
+        if path.name != "__init__.py" and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What programs are measured against: a model's patterns on a corpus."""
+
+    model: str
+    """The model's fingerprint."""
+    geometry: Geometry
+    corpus: Corpus
+    store: PatternStore
+    """The patterns of all sequences of the corpus: fit, dev, held-out."""
+
+    def places(self, part: Part) -> range:
+        """The places of the part's sequences in the store."""
+        start = sum(len(self.corpus[earlier]) for earlier in PARTS[: PARTS.index(part)])
+        return range(start, start + len(self.corpus[part]))
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Programs × heads on one part."""
+
+    programs: tuple[Program, ...]
+    part: Part
+    iou: Array
+    """`[programs, heads]`, mean over sequences; a sequence on which a program failed counts as 0."""
+    failed: tuple[int, ...]
+    """For each program the sequences on which it gave nothing."""
+    failures: tuple[tuple[dict[str, Any], ...], ...]
+    """For each program what went wrong."""
+
+    def best(self) -> list[int]:
+        """For each head the number of its best program; of equals the one with fewer lines."""
+        shortest_first = np.argsort([program.lines for program in self.programs], kind="stable")
+        return [int(shortest_first[self.iou[shortest_first, head].argmax()]) for head in range(self.iou.shape[1])]
+
+
+@dataclass(frozen=True)
+class HeadScore:
+    """How well one program predicts one head on one part of the corpus."""
+
+    head: HeadId
+    program: Program
+    part: Part
+    sequences: int
+    length: int
+    """Tokens a sequence: an IoU means nothing without it."""
+    iou: float
+    """Mean over sequences; 0 to 1."""
+    iou_without_first: float | None
+    """The same without the first key column; None where nothing but that column is in use."""
+    left_out: int
+    """Rows that were 0/0 without the first column."""
+    jsd: float
+    """Jensen-Shannon distance, mean over rows and sequences; 0 to 1, a failed sequence counts as 1."""
+    trivial: str
+    """The best trivial program for this head on this part."""
+    trivial_iou: float
+    inactive: bool
+    """The head's mean mass on the first token is 0.9 or more."""
+    failed: int
+    """Sequences on which the program gave nothing; each counts as IoU 0."""
+    failures: tuple[dict[str, Any], ...] = ()
+    mistakes: tuple[Mistake, ...] = ()
+    """The worst rows of the worst sequences."""
+    by_sequence: tuple[float, ...] = field(default=(), repr=False)
+    """IoU of each sequence of the part."""
+
+    @property
+    def lift(self) -> float:
+        """IoU minus the best trivial program's IoU on the same head."""
+        return self.iou - self.trivial_iou
+
+    @property
+    def coverage(self) -> float:
+        """Share of the sequences on which the program gave a prediction."""
+        return 1 - self.failed / self.sequences
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """What went wrong first, where the program gave nothing at all."""
+        return dict(self.failures[0]) if self.failed == self.sequences and self.failures else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """One row of the `heads` list of `readhead explain --json`."""
+        return {
+            "head": str(self.head),
+            "program": self.program.name,
+            "explanation": self.program.explanation,
+            "category": self.program.metadata.category,
+            "iou": self.iou,
+            "lift": self.lift,
+            "iou_without_first": self.iou_without_first,
+            "jsd": self.jsd,
+            "inactive": self.inactive,
+            "trivial": self.trivial,
+            "trivial_iou": self.trivial_iou,
+            "terms": self.program.terms,
+            "set_tokens": self.program.set_tokens,
+            "lines": self.program.lines,
+            "coverage": self.coverage,
+        }
+
+    def as_score_row(self) -> dict[str, Any]:
+        """One row of `readhead score --json`: no figures where the program gave nothing, and what went wrong."""
+        figures = {key: None if self.error else value for key, value in self.as_dict().items() if key in _FIGURES}
+        known = {key: value for key, value in self.as_dict().items() if key not in _FIGURES}
+        return {
+            "file": str(self.program.path or self.program.name),
+            **known,
+            **figures,
+            "part": self.part,
+            "sequences": self.sequences,
+            "length": self.length,
+            "left_out": self.left_out,
+            "mistakes": [asdict(mistake) for mistake in self.mistakes],
+            "error": self.error,
+        }
+
+
+_FIGURES = ("iou", "lift", "iou_without_first", "jsd")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A head that a program was tried on in a reverse search."""
+
+    head: HeadId
+    iou: float
+    """Mean over the `dev` sequences."""
+    trivial: str
+    trivial_iou: float
+    rank: int
+    """Place of the program among all programs for this head; 1 is best."""
+    of: int
+    """How many programs were compared."""
+
+    @property
+    def lift(self) -> float:
+        """IoU minus the best trivial program's."""
+        return self.iou - self.trivial_iou
+
+    def as_dict(self) -> dict[str, Any]:
+        """One row of `readhead find --json`."""
+        return {**asdict(self), "head": str(self.head), "lift": self.lift}
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What the trivial programs reach on every head of one part."""
+
+    iou: Array
+    """`[4, heads]`, in the order of `readhead.scoring.TRIVIAL`."""
+    first_mass: Array
+    """`[heads]`: mean weight on the first token."""
+
+    def best(self, head: int) -> tuple[str, float]:
+        """The best trivial program for a head, and its IoU."""
+        place = int(self.iou[:, head].argmax())
+        return TRIVIAL[place], float(self.iou[place, head])
+
+
+def measure_floor(target: Target, part: Part) -> Floor:
+    """The trivial programs against all heads."""
+    length = target.store.length
+    trivial = trivial_patterns(length)
+
+    def one(place: int) -> tuple[npt.NDArray[np.float64], Array]:
+        patterns = target.store.read(place)
+        return iou_of_overlap(overlaps(trivial, patterns), length), first_token_mass(patterns, length)
+
+    results = _over(one, target.places(part))
+    return Floor(
+        np.mean([trivial_iou for trivial_iou, _ in results], axis=0).astype(np.float32), np.mean([mass for _, mass in results], axis=0)
+    )
+
+
+def rank(
+    programs: Sequence[Program],
+    target: Target,
+    workspace: Workspace,
+    sandbox: Sandbox,
+    *,
+    part: Part = "dev",
+    report: Report | None = None,
+) -> Ranking:
+    """All programs against all heads of one part, mean IoU; known scores come from the workspace."""
+    keys = [_key(program, target, part) for program in programs]
+    known = workspace.stored_scores(keys)
+    unknown = {key: program for key, program in zip(keys, programs, strict=True) if key not in known}
+    if unknown:
+        fresh = dict(zip(unknown, _score_all(list(unknown.values()), target, part, sandbox, report), strict=True))
+        workspace.store_scores({k: s for k, s in fresh.items() if not any(f["kind"] in _PASSING for f in s.failures)})
+        known |= fresh
+    scores = [known[key] for key in keys]
+    return Ranking(
+        tuple(programs),
+        part,
+        np.array([score.iou for score in scores], np.float32).reshape(len(programs), target.geometry.size),
+        tuple(score.failed for score in scores),
+        tuple(score.failures for score in scores),
+    )
+
+
+def score_pairs(
+    pairs: Sequence[tuple[Program, HeadId]],
+    target: Target,
+    sandbox: Sandbox,
+    *,
+    part: Part = "held-out",
+    mistakes: int = 0,
+    report: Report | None = None,
+) -> list[HeadScore]:
+    """Every figure of each (program, head), in the order given.
+
+    Args:
+        mistakes: how many of the worst rows to tell, at most one a sequence.
+    """
+    floor = measure_floor(target, part)
+    programs = list({program.source: program for program, _ in pairs}.values())
+    tallies = {(program.source, head): _Tally(program, head) for program, head in pairs}
+    places, length = target.places(part), target.store.length
+    done = 0
+    for span, batch in _batches(target.corpus[part], len(programs)):
+        for program, (predictions, problems) in zip(programs, predict(programs, batch, sandbox), strict=True):
+            for tally in (tally for (source, _), tally in tallies.items() if source == program.source):
+                tally.failures = tally.failures or tuple(problem.as_dict() for problem in problems)
+                row = target.geometry.index_of(tally.head)
+                for place, prediction in zip(span, predictions, strict=True):
+                    pattern = target.store.read(places[place], row)
+                    tally.add(prediction, pattern, length)
+                    if mistakes and prediction is not None:
+                        tokens = target.corpus[part][place].text.surfaces
+                        tally.worst += worst_rows(prediction, pattern, tokens, sequence=place, count=1)
+            done += len(batch)
+            if report:
+                report("score", done, len(places) * len(programs))
+    return [tallies[program.source, head].score(target, part, floor, mistakes=mistakes) for program, head in pairs]
+
+
+@dataclass
+class _Tally:
+    """What adds up for one program and one head, sequence by sequence."""
+
+    program: Program
+    head: HeadId
+    iou: list[float] = field(default_factory=list)
+    without_first: list[float] = field(default_factory=list)
+    jsd: list[float] = field(default_factory=list)
+    left_out: int = 0
+    failed: int = 0
+    failures: tuple[dict[str, Any], ...] = ()
+    worst: list[Mistake] = field(default_factory=list)
+
+    def add(self, prediction: Array | None, pattern: Array, length: int) -> None:
+        if prediction is None:
+            self.failed += 1
+            self.iou.append(0.0)
+            self.without_first.append(0.0)
+            self.jsd.append(1.0)
+            return
+        self.iou.append(iou(prediction, pattern))
+        rest = iou_without_first(prediction, pattern, length)
+        if rest is not None:
+            self.without_first.append(rest)
+        self.left_out += rows_without_rest(prediction, pattern, length)
+        self.jsd.append(jensen_shannon_distance(prediction, pattern, length))
+
+    def score(self, target: Target, part: Part, floor: Floor, *, mistakes: int) -> HeadScore:
+        row = target.geometry.index_of(self.head)
+        trivial, trivial_iou = floor.best(row)
+        return HeadScore(
+            head=self.head,
+            program=self.program,
+            part=part,
+            sequences=len(self.iou),
+            length=target.store.length,
+            iou=float(np.mean(self.iou)),
+            iou_without_first=float(np.mean(self.without_first)) if self.without_first else None,
+            left_out=self.left_out,
+            jsd=float(np.mean(self.jsd)),
+            trivial=trivial,
+            trivial_iou=trivial_iou,
+            inactive=bool(floor.first_mass[row] >= INACTIVE),
+            failed=self.failed,
+            failures=self.failures,
+            mistakes=tuple(sorted(self.worst, key=lambda mistake: mistake.overlap)[:mistakes]),
+            by_sequence=tuple(self.iou),
+        )
+
+
+def _key(program: Program, target: Target, part: Part) -> ScoreKey:
+    code = hashlib.sha256(f"{program.fingerprint} {language_fingerprint()}".encode()).hexdigest()[:16]
+    return ScoreKey(code, target.model, target.corpus.fingerprint, part)
+
+
+@cache
+def language_fingerprint() -> str:
+    """Of everything that gives a program's words their meaning: 16 hexadecimal digits."""
+    here = Path(__file__).parent
+    sources = [(here / name).read_bytes() for name in ("language.py", "reading.py", "words.py", "scoring.py")]
+    return hashlib.sha256(b"\0".join(sources)).hexdigest()[:16]
+
+
+def _score_all(
+    programs: list[Program], target: Target, part: Part, sandbox: Sandbox, report: Report | None
+) -> list[StoredScore]:
+    places = target.places(part)
+    length = target.store.length
+    total = np.zeros((len(programs), target.geometry.size))
+    failed = np.zeros(len(programs), int)
+    failures: list[tuple[dict[str, Any], ...]] = [()] * len(programs)
+    done = 0
+    for sequences, batch in _batches(target.corpus[part], len(programs)):
+        predictions = np.zeros((len(batch), len(programs), packed_size(length)), np.float32)
+        for number, (weights, problems) in enumerate(predict(programs, batch, sandbox)):
+            for place, packed in enumerate(weights):
+                if packed is not None:
+                    predictions[place, number] = packed
+            failed[number] += sum(packed is None for packed in weights)
+            failures[number] = failures[number] or tuple(problem.as_dict() for problem in problems)
+            done += len(batch)
+            if report:
+                report("rank", done, len(programs) * len(places))
+
+        def one(place: int, predictions: Array = predictions, first: int = sequences.start) -> Array:
+            return overlaps(predictions[place], target.store.read(places[first + place]))
+
+        total += sum(iou_of_overlap(shared, length) for shared in _over(one, range(len(batch))))
+    mean = (total / len(places)).astype(np.float32)
+    return [StoredScore(mean[k], int(failed[k]), failures[k]) for k in range(len(programs))]
+
+
+def predict(
+    programs: Sequence[Program], sequences: Sequence[TokenSequence], sandbox: Sandbox
+) -> Iterator[tuple[list[Array | None], tuple[Failure, ...]]]:
+    """For each program its packed predictions on the sequences (None where it failed), and what went wrong.
+
+    A program with findings is not run.
+    """
+    sandbox.load([sequence.text for sequence in sequences])
+    runs = sandbox.run_many([program.source for program in programs if not program.findings])
+    for program in programs:
+        if program.findings:
+            yield [None] * len(sequences), tuple(_refusal(finding) for finding in program.findings)
+        else:
+            run = next(runs)
+            yield [None if weights is None else as_pattern(weights) for weights in run.weights], run.failures
+
+
+def _refusal(finding: Finding) -> Failure:
+    return Failure(
+        kind="refused",
+        message=finding.message,
+        code=finding.code,
+        line=finding.line,
+        column=finding.column,
+        hint=finding.hint,
+    )
+
+
+def find_heads(program: Program, ranking: Ranking, floor: Floor, geometry: Geometry) -> list[Found]:
+    """The heads of a ranking in the order of this program's IoU, best first."""
+    own = next(k for k, other in enumerate(ranking.programs) if other.source == program.source)
+    found = []
+    for place, head in enumerate(geometry.head_ids()):
+        column = ranking.iou[:, place]
+        trivial, trivial_iou = floor.best(place)
+        better = int((column > column[own]).sum())
+        found.append(Found(head, float(column[own]), trivial, trivial_iou, better + 1, len(column)))
+    return sorted(found, key=lambda row: -row.iou)
+
+
+def _batches(sequences: Sequence[TokenSequence], programs: int) -> Iterator[tuple[range, Sequence[TokenSequence]]]:
+    """Cut the sequences so that the predictions of all programs on one batch stay within bounds."""
+    size = max(1, _PREDICTION_BYTES // (4 * max(1, programs) * packed_size(len(sequences[0].ids))))
+    for start in range(0, len(sequences), size):
+        batch = sequences[start : start + size]
+        yield range(start, start + len(batch)), batch
+
+
+def _over(work: Callable[[int], Result], places: Iterable[int]) -> list[Result]:
+    """`work` at every place, on all cores: numpy leaves Python's lock while it computes."""
+    with ThreadPoolExecutor(available_threads()) as pool:
+        return list(pool.map(work, places))

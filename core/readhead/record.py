@@ -1,0 +1,195 @@
+"""Recorded scores: `record` writes a program's held-out scores into its metadata, `check` computes them again.
+
+A recorded score names what it depends on: the fingerprints of model and corpus, sequence count and length. Writing
+changes the metadata block and nothing else in the file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import tomlkit
+
+from readhead.errors import ProgramError
+from readhead.heads import HeadId
+from readhead.patterns import write_beside
+from readhead.program import Program, metadata_block, metadata_toml, parse
+
+if TYPE_CHECKING:
+    from readhead.session import Session
+    from readhead.library import HeadScore
+
+TOLERANCE = 0.005
+"""How far a recomputed IoU may lie from the recorded one: several times what other processors and BLAS libraries do."""
+_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One recorded score beside the recomputed one."""
+
+    program: Program
+    head: HeadId
+    recorded: float | None
+    """None where nothing is recorded for the head."""
+    measured: float | None
+    """None where the program failed or was not run."""
+    reason: str
+    """Why this is a drift; empty where the score holds."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """One row of `readhead check --json`."""
+        return {
+            "file": str(self.program.path),
+            "head": str(self.head),
+            "recorded": self.recorded,
+            "measured": self.measured,
+            "ok": not self.reason,
+            "reason": self.reason,
+        }
+
+
+def record(programs: Sequence[Program], session: Session) -> list[HeadScore]:
+    """Measure each program on the heads of its metadata, on `held-out`, and write that into its file.
+
+    Nothing is written unless every program could be measured, twice with the same result.
+
+    Raises:
+        ProgramError: if a program has findings, names no heads, or fails.
+    """
+    for program in programs:
+        if program.findings:
+            raise ProgramError(f"{program.path}: {program.findings[0]}", hint="mend the file, then record it")
+        if not program.metadata.heads:
+            raise ProgramError(
+                f"{program.path} names no heads",
+                hint='write `# heads = ["L0H1"]` into its metadata, or see `readhead find`',
+            )
+    pairs = [(program, head) for program in programs for head in program.metadata.heads]
+    scores = session.score(pairs)
+    for score, again in zip(scores, session.score(pairs), strict=True):
+        if score.error:
+            raise ProgramError(f"{score.program.path} gave nothing: {score.error['message']}", hint="mend the program")
+        if not math.isclose(score.iou, again.iou, abs_tol=1e-6):
+            raise ProgramError(f"{score.program.path} gives another score each time", hint="make it deterministic")
+    for program in programs:
+        own = [score for score in scores if score.program is program]
+        if program.path:
+            write_beside(program.path, with_record(program.source, stamp(session), own))
+    return scores
+
+
+def stamp(session: Session) -> dict[str, Any]:
+    """What a score of this session depends on, besides the program."""
+    revision = getattr(session.model.model.config, "_commit_hash", None)
+    return {
+        "model": session.model.name,
+        **({"revision": revision} if revision else {}),
+        "model_fingerprint": session.model.fingerprint,
+        "corpus": session.corpus.name,
+        "corpus_fingerprint": session.corpus.fingerprint,
+        "sequences": len(session.corpus["held-out"]),
+        "length": session.corpus.length,
+    }
+
+
+def with_record(source: str, stamped: dict[str, Any], scores: Sequence[HeadScore]) -> str:
+    """The program's text with these scores in its metadata; a block is added after the docstring where none is."""
+    block = metadata_block(source)
+    document = tomlkit.parse(metadata_toml(block)) if block else tomlkit.parse("[tool.readhead]\n")
+    table = document["tool"]["readhead"]  # type: ignore[index]  # tomlkit types containers loosely
+    recorded = tomlkit.table()
+    recorded.update(stamped)
+    measured = tomlkit.table()
+    for score in scores:
+        row = tomlkit.inline_table()
+        row.update(
+            {
+                "iou": round(score.iou, _DIGITS),
+                "trivial": score.trivial,
+                "trivial_iou": round(score.trivial_iou, _DIGITS),
+                "jsd": round(score.jsd, _DIGITS),
+            }
+        )
+        measured[str(score.head)] = row
+    recorded["scores"] = measured
+    table["recorded"] = recorded  # type: ignore[index]  # as above
+    lines = tomlkit.dumps(document).rstrip("\n").split("\n")
+    text = "\n".join(["# /// script", *(f"# {line}" if line else "#" for line in lines), "# ///"]) + "\n"
+    if block:
+        return source[: block.start()] + text.rstrip("\n") + source[block.end() :]
+    place = _after_docstring(source)
+    return source[:place] + ("\n" if place else "") + text + ("\n" if not place else "") + source[place:]
+
+
+def _after_docstring(source: str) -> int:
+    """Where a metadata block goes that a file does not have yet: the start of the line after its docstring."""
+    import ast
+
+    body = ast.parse(source).body
+    if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and body[0].end_lineno:
+        return sum(len(line) for line in source.splitlines(keepends=True)[: body[0].end_lineno])
+    return 0
+
+
+def check(programs: Sequence[Program], session: Session, *, tolerance: float = TOLERANCE) -> list[Drift]:
+    """Every recorded score beside the recomputed one; programs that record nothing are left out."""
+    current = stamp(session)
+    results: list[Drift] = []
+    pairs: list[tuple[Program, HeadId]] = []
+    for program in programs:
+        recorded = program.metadata.recorded
+        if program.findings:
+            reason = str(program.findings[0])
+            results += [Drift(program, head, None, None, reason) for head in program.metadata.heads]
+        elif recorded is not None:
+            scores = recorded.get("scores", {})
+            changed = [
+                key
+                for key in ("model_fingerprint", "corpus_fingerprint", "length")
+                if recorded.get(key) != current[key]
+            ]
+            for head in program.metadata.heads:
+                known = scores.get(str(head), {}).get("iou")
+                if changed:
+                    now, then = current[changed[0]], recorded.get(changed[0])
+                    reason = f"another {changed[0].replace('_fingerprint', '')}: recorded {then}, now {now}"
+                    results.append(Drift(program, head, known, None, reason))
+                else:
+                    pairs.append((program, head))
+    for score in session.score(pairs) if pairs else []:
+        results.append(_compare(score, tolerance))
+    return results
+
+
+def _compare(score: HeadScore, tolerance: float) -> Drift:
+    known = (score.program.metadata.recorded or {}).get("scores", {}).get(str(score.head), {}).get("iou")
+    if score.error:
+        return Drift(score.program, score.head, known, None, f"{score.error['kind']}: {score.error['message']}")
+    reason = ""
+    if not isinstance(known, int | float):
+        reason = "no score is recorded for this head"
+    elif not math.isclose(known, score.iou, abs_tol=tolerance):
+        reason = f"the IoU moved from {known:.4f} to {score.iou:.4f}"
+    return Drift(score.program, score.head, known, score.iou, reason)
+
+
+def junit(results: Sequence[Drift]) -> str:
+    """The results as JUnit XML: a test case a program and head."""
+    suite = ElementTree.Element(
+        "testsuite",
+        name="readhead check",
+        tests=str(len(results)),
+        failures=str(sum(bool(result.reason) for result in results)),
+    )
+    for result in results:
+        case = ElementTree.SubElement(suite, "testcase", classname=str(result.program.path), name=str(result.head))
+        if result.reason:
+            ElementTree.SubElement(case, "failure", message=result.reason)
+    ElementTree.indent(suite)
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"

@@ -1,0 +1,374 @@
+"""The main job: extract, rank, tell.
+
+1. Extract the neural patterns of all heads on the corpus, into the workspace's store.
+2. Rank every program of the library against every head on `dev`.
+3. Measure each head's best program on `held-out`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from readhead.corpus import Corpus, Part, Sizes, build_corpus, read_documents, tokenize
+from readhead.errors import ProgramError
+from readhead.heads import HeadId
+from readhead.library import (
+    Found,
+    HeadScore,
+    Ranking,
+    Report,
+    Target,
+    find_heads,
+    load_programs,
+    measure_floor,
+    predict,
+    rank,
+    score_pairs,
+    shipped_library,
+)
+from readhead.patterns import Array, extract_patterns, read_packed, unpack
+from readhead.program import Program, parse, read_program
+from readhead.sandbox import Sandbox
+from readhead.scoring import iou
+from readhead.workspace import Settings, Workspace
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from readhead.models import LoadedModel
+
+_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The best program for every head of a model, and how good it is."""
+
+    model: str
+    """The model's name."""
+    layers: int
+    corpus: Corpus
+    isolation: str
+    """How programs were kept apart from the machine, in words."""
+    library: int
+    """Programs that were ranked."""
+    broken: tuple[Program, ...]
+    """Program files that were not ranked because of their findings."""
+    heads: tuple[HeadScore, ...]
+    """One for each head, layer by layer, measured on `held-out`."""
+    seconds: dict[str, float]
+    """What the stages took."""
+
+    @property
+    def mean_iou(self) -> float:
+        """Mean over heads of the held-out IoU."""
+        return fmean(head.iou for head in self.heads)
+
+    @property
+    def mean_trivial_iou(self) -> float:
+        """Mean over heads of the best trivial program's held-out IoU."""
+        return fmean(head.trivial_iou for head in self.heads)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The document that `readhead explain --json` prints."""
+        return {
+            "model": {"name": self.model, "layers": self.layers, "heads": len(self.heads)},
+            "isolation": self.isolation,
+            "corpus": self.corpus.as_dict(),
+            "programs": {
+                "library": self.library,
+                "distinct_best": len({head.program.source for head in self.heads}),
+                "broken": [
+                    {"file": str(program.path), "findings": [str(finding) for finding in program.findings]}
+                    for program in self.broken
+                ],
+            },
+            "heads": [head.as_dict() for head in self.heads],
+            "mean_iou": self.mean_iou,
+            "median_iou": median(head.iou for head in self.heads),
+            "mean_trivial_iou": self.mean_trivial_iou,
+            "seconds": self.seconds,
+        }
+
+    def __rich__(self) -> object:
+        from readhead.display import explanation_table  # noqa: PLC0415 - rich only where something is shown
+
+        return explanation_table(self)
+
+    def _repr_html_(self) -> str:
+        from readhead.display import as_html  # noqa: PLC0415 - as above
+
+        return as_html(self)
+
+
+@dataclass(frozen=True)
+class PatternView:
+    """A head's pattern beside a program's prediction, on one text."""
+
+    head: HeadId
+    program: Program
+    tokens: tuple[str, ...]
+    pattern: Array
+    """`[n, n]`, of the neural model."""
+    prediction: Array
+    """`[n, n]`, masked and normalised."""
+
+    @property
+    def iou(self) -> float:
+        """IoU of the two on this text."""
+        return iou(self.pattern, self.prediction)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The document that `readhead show --json` prints."""
+        return {
+            "head": str(self.head),
+            "program": self.program.name,
+            "iou": self.iou,
+            "tokens": list(self.tokens),
+            "pattern": self.pattern.round(_DIGITS).tolist(),
+            "prediction": self.prediction.round(_DIGITS).tolist(),
+        }
+
+    def __rich__(self) -> object:
+        from readhead.display import pattern_view  # noqa: PLC0415 - rich only where something is shown
+
+        return pattern_view(self)
+
+    def _repr_html_(self) -> str:
+        from readhead.display import as_html  # noqa: PLC0415 - as above
+
+        return as_html(self)
+
+
+class Session:
+    """A model on a corpus in a workspace: what every command of Readhead works on.
+
+    Opening one starts no worker and extracts nothing; both happen when they are first needed.
+    """
+
+    @classmethod
+    def open(cls, workspace: Workspace, settings: Settings, *, report: Report | None = None) -> Session:
+        """The model and the corpus that the settings name."""
+        from readhead.models import load_model  # noqa: PLC0415 - only who reads a model waits for torch
+
+        documents = read_documents(settings.corpus)  # a wrong name is told before a model is loaded
+        model = load_model(settings.model, device=settings.device or None)
+        corpus = build_corpus(documents, model.tokenizer, settings.sizes, name=settings.corpus, seed=settings.seed)
+        return cls(model, corpus, workspace, report=report)
+
+    def __init__(
+        self, model: LoadedModel, corpus: Corpus, workspace: Workspace, *, report: Report | None = None
+    ) -> None:
+        self.model = model
+        self.corpus = corpus
+        self.workspace = workspace
+        self.report = report
+        self.sandbox = Sandbox()
+        self.seconds: dict[str, float] = {}
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sandbox.close()
+
+    def target(self) -> Target:
+        """The model's patterns on the corpus, extracted where they are not in the workspace yet."""
+        with self._timed("extract"):
+            store = extract_patterns(
+                self.model,
+                self.corpus.all(),
+                self.workspace.pattern_folder(self.model.fingerprint, self.corpus.fingerprint),
+                progress=lambda done, total: self.report("extract", done, total) if self.report else None,
+            )
+        return Target(self.model.fingerprint, self.model.geometry, self.corpus, store)
+
+    def library(self) -> list[Program]:
+        """The shipped library and the workspace's own programs."""
+        return load_programs(shipped_library(), self.workspace.programs)
+
+    def ranking(self, programs: Sequence[Program]) -> Ranking:
+        """Those of `programs` without findings against all heads, on `dev`; the best are saved as assignments."""
+        usable = [program for program in programs if not program.findings]
+        if not usable:
+            raise ProgramError("there is no program to rank", hint="check the library and the programs folder")
+        target = self.target()
+        with self._timed("rank"):
+            ranking = rank(usable, target, self.workspace, self.sandbox, report=self.report)
+            best = {
+                str(head): (usable[number].fingerprint, float(ranking.iou[number, place]))
+                for place, (head, number) in enumerate(zip(target.geometry.head_ids(), ranking.best(), strict=True))
+            }
+            self.workspace.store_assignments(target.model, self.corpus.fingerprint, best)
+        return ranking
+
+    def best(self, programs: Sequence[Program], *, part: Part = "dev") -> list[HeadScore]:
+        """Every figure of each head's best program, which is chosen on `dev` and measured on `part`."""
+        ranking = self.ranking(programs)
+        heads = self.model.geometry.head_ids()
+        return self.score(
+            [(ranking.programs[k], head) for k, head in zip(ranking.best(), heads, strict=True)], part=part
+        )
+
+    def explain(self, programs: Sequence[Program]) -> Explanation:
+        """The best of `programs` for every head, chosen on `dev` and measured on `held-out`."""
+        scores = self.best(programs, part="held-out")
+        broken = tuple(program for program in programs if program.findings)
+        return Explanation(
+            model=self.model.name,
+            layers=self.model.geometry.layers,
+            corpus=self.corpus,
+            isolation=self.sandbox.isolation,
+            library=len(programs) - len(broken),
+            broken=broken,
+            heads=tuple(scores),
+            seconds=dict(self.seconds),
+        )
+
+    def find(self, program: Program, others: Sequence[Program]) -> list[Found]:
+        """All heads in the order of the program's IoU on `dev`, with its place among `others`."""
+        if program.findings:
+            raise ProgramError(f"{program.path}: {program.findings[0]}", hint="mend the file first")
+        rivals = [other for other in others if other.source != program.source]
+        ranking = self.ranking([program, *rivals])
+        failures = ranking.failures[0]
+        if failures and ranking.failed[0] == len(self.corpus["dev"]):
+            raise ProgramError(f"{program.path} gave nothing: {failures[0]['message']}", hint="mend the program")
+        target = self.target()
+        return find_heads(program, ranking, measure_floor(target, "dev"), target.geometry)
+
+    def score(
+        self, pairs: Sequence[tuple[Program, HeadId]], *, part: Part = "held-out", mistakes: int = 0
+    ) -> list[HeadScore]:
+        """Every figure of each (program, head)."""
+        for _, head in pairs:
+            self.model.geometry.index_of(head)  # before any work
+        target = self.target()
+        with self._timed("score"):
+            return score_pairs(pairs, target, self.sandbox, part=part, mistakes=mistakes, report=self.report)
+
+    def show(self, head: HeadId, program: Program | None = None, text: str | None = None) -> PatternView:
+        """A head's pattern on a text (by default the first dev text) beside a program's prediction (by default the best).
+
+        Raises:
+            ProgramError: if the program fails on the text.
+        """
+        place = self.model.geometry.index_of(head)
+        if program is None:
+            ranking = self.ranking(self.library())
+            program = ranking.programs[ranking.best()[place]]
+        sequence = self.corpus["dev"][0] if text is None else tokenize(self.model.tokenizer, text)
+        length = len(sequence.ids)
+        pattern = read_packed(self.model, [sequence])[0, place].astype(np.float32)
+        ((predictions, failures),) = predict([program], [sequence], self.sandbox)
+        if predictions[0] is None:
+            failure = failures[0]
+            line = f", line {failure.line}" if failure.line else ""
+            raise ProgramError(f"{program.path or program.name}{line}: {failure.message}", hint=failure.hint)
+        return PatternView(
+            head, program, sequence.text.surfaces, unpack(pattern, length), unpack(predictions[0], length)
+        )
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+def explain(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Iterable[str] | None = None,
+    *,
+    programs: Iterable[str | Path] = (),
+    sizes: Sizes | None = None,
+    seed: int = 0,
+    workspace: str | Path | None = None,
+    report: Report | None = None,
+) -> Explanation:
+    """The best program of the library for every head of a model that is already loaded.
+
+    Nothing is reloaded, and the model's attention implementation is what it was afterwards.
+
+    Args:
+        model: any supported causal language model, on any device.
+        tokenizer: its tokenizer.
+        texts: documents; the bundled stories by default. They are split by document into fit, dev and held-out.
+        programs: program files to rank beside the shipped library.
+        sizes: sequences a part, and their length in tokens.
+        seed: of the split.
+        workspace: a folder that keeps patterns and scores for the next call; by default nothing is kept.
+        report: called with a stage's name, what is done and what there is to do.
+
+    Raises:
+        ReadheadError: for a model, text or program that cannot be used; `hint` names the cure.
+    """
+    with _session(model, tokenizer, texts, sizes, seed, workspace, report) as session:
+        return session.explain([*load_programs(shipped_library()), *map(read_program, programs)])
+
+
+def score(
+    programs: Iterable[str | Path],
+    heads: Iterable[str],
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Iterable[str] | None = None,
+    *,
+    part: Part = "held-out",
+    mistakes: int = 3,
+    sizes: Sizes | None = None,
+    seed: int = 0,
+    workspace: str | Path | None = None,
+) -> list[HeadScore]:
+    """How well each program predicts each head, one result a program and head in the order given.
+
+    Args:
+        programs: program files (a `Path`), or programs' texts (a `str` with a line break).
+        heads: heads such as `L3H7`.
+        model: as for `explain`, like `tokenizer`, `texts`, `sizes`, `seed` and `workspace`.
+        tokenizer: the model's tokenizer.
+        texts: documents; the bundled stories by default.
+        part: the part of the corpus that is scored: `fit`, `dev` or `held-out`.
+        mistakes: how many of the worst rows each result tells.
+        sizes: sequences a part, and their length in tokens.
+        seed: of the split.
+        workspace: a folder that keeps patterns for the next call.
+
+    Raises:
+        ReadheadError: for a model, text, head or program file that cannot be used.
+    """
+    parsed = [parse(p) if isinstance(p, str) and "\n" in p else read_program(p) for p in programs]
+    named = [HeadId.parse(head) for head in heads]
+    with _session(model, tokenizer, texts, sizes, seed, workspace, None) as session:
+        return session.score([(program, head) for program in parsed for head in named], part=part, mistakes=mistakes)
+
+
+@contextmanager
+def _session(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Iterable[str] | None,
+    sizes: Sizes | None,
+    seed: int,
+    workspace: str | Path | None,
+    report: Report | None,
+) -> Iterator[Session]:
+    from readhead.models import wrap_model  # noqa: PLC0415 - only who reads a model waits for torch
+
+    documents = read_documents("bundled") if texts is None else texts
+    corpus = build_corpus(documents, tokenizer, sizes, name="bundled" if texts is None else "texts", seed=seed)
+    loaded = wrap_model(model, tokenizer)
+    with (
+        Workspace.open(workspace) if workspace else Workspace.temporary() as opened,
+        Session(loaded, corpus, opened, report=report) as session,
+    ):
+        yield session

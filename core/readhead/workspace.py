@@ -1,0 +1,278 @@
+"""A workspace: `readhead.toml`, the programs folder, and the state in `.readhead/`.
+
+State is one SQLite database in WAL mode, which several processes may use at once, and the pattern stores. Scores are
+keyed by fingerprints of program, model and corpus, so whatever did not change is not computed again, and a changed
+file can never be shown with an old score.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from readhead.corpus import Sizes
+from readhead.errors import StoreError, UsageError
+from readhead.patterns import Array, write_beside
+
+CONFIG = "readhead.toml"
+STATE = ".readhead"
+_SCHEMA = 1
+_BUSY_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `readhead.toml` may say; every key is optional."""
+
+    model: str = "bundled"
+    """Hub id, local folder (from the workspace's root) or `bundled`."""
+    corpus: str = "bundled"
+    """See `readhead.corpus.read_documents`; a relative path is meant from the workspace's root."""
+    programs: str = "programs"
+    """Folder of program files that are ranked beside the shipped library."""
+    device: str = ""
+    """cuda, mps or cpu; empty for the best there is."""
+    seed: int = 0
+    fit: int = Sizes.fit
+    """Sequences in the `fit` part."""
+    dev: int = Sizes.dev
+    held_out: int = Sizes.held_out
+    length: int = Sizes.length
+    """Tokens a sequence, beginning-of-sequence token included."""
+
+    @property
+    def sizes(self) -> Sizes:
+        """The sizes of the corpus' parts."""
+        return Sizes(self.fit, self.dev, self.held_out, self.length)
+
+
+@dataclass(frozen=True)
+class StoredScore:
+    """One program's IoU on every head, on one part of a corpus."""
+
+    iou: Array
+    """`[heads]`, mean over sequences."""
+    failed: int
+    """Sequences on which the program gave nothing; they count as IoU 0."""
+    failures: tuple[dict[str, Any], ...] = field(default=())
+    """What went wrong, as `readhead.sandbox.Failure.as_dict` says it."""
+
+
+@dataclass(frozen=True)
+class ScoreKey:
+    """What a stored score depends on."""
+
+    program: str
+    model: str
+    corpus: str
+    part: str
+
+
+class Workspace:
+    """An open workspace. Close it, or use it in a `with` block."""
+
+    def __init__(self, root: Path, settings: Settings, *, temporary: tempfile.TemporaryDirectory[str] | None = None):
+        self.root = root
+        self.settings = settings
+        self.state = root / STATE
+        self._temporary = temporary
+        with _storage(self.state):
+            self.state.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(
+                self.state / "readhead.sqlite", timeout=_BUSY_SECONDS, isolation_level=None
+            )
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._prepare()
+
+    @classmethod
+    def open(cls, folder: str | Path | None = None) -> Workspace:
+        """The workspace in `folder`, or the one found upwards from the working directory, or a temporary one.
+
+        A temporary workspace leaves nothing behind.
+
+        Raises:
+            UsageError: if its `readhead.toml` has an unknown key or a wrong type, or is not TOML.
+            StoreError: if its state cannot be read or written.
+        """
+        root = Path(folder) if folder is not None else find_root(Path.cwd())
+        if root is None:
+            return cls.temporary()
+        config = root / CONFIG
+        return cls(root.resolve(), read_settings(config) if config.exists() else Settings())
+
+    @classmethod
+    def temporary(cls) -> Workspace:
+        """A workspace with default settings that leaves nothing behind."""
+        folder = tempfile.TemporaryDirectory(prefix="readhead-")
+        return cls(Path(folder.name), Settings(), temporary=folder)
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database; remove a temporary workspace."""
+        self._database.close()
+        if self._temporary:
+            self._temporary.cleanup()
+
+    @property
+    def programs(self) -> Path:
+        """The folder of the user's program files; it need not exist."""
+        return self.root / self.settings.programs
+
+    def pattern_folder(self, model: str, corpus: str) -> Path:
+        """Where the patterns of the model and the corpus of these fingerprints lie."""
+        return self.state / "patterns" / f"{model}-{corpus}"
+
+    def stored_scores(self, keys: list[ScoreKey]) -> dict[ScoreKey, StoredScore]:
+        """Those of the scores that are known."""
+        found = {}
+        with _storage(self.state):
+            for key in keys:
+                row = self._database.execute(
+                    "SELECT iou, failed, failures FROM scores WHERE program = ? AND model = ? AND corpus = ? AND part = ?",
+                    (key.program, key.model, key.corpus, key.part),
+                ).fetchone()
+                if row:
+                    found[key] = StoredScore(np.frombuffer(row[0], np.float32), row[1], tuple(json.loads(row[2])))
+        return found
+
+    def store_scores(self, scores: dict[ScoreKey, StoredScore]) -> None:
+        """Save scores, all or none."""
+        rows = [
+            (
+                key.program,
+                key.model,
+                key.corpus,
+                key.part,
+                s.iou.astype(np.float32).tobytes(),
+                s.failed,
+                json.dumps(s.failures),
+            )
+            for key, s in scores.items()
+        ]
+        with _storage(self.state), self._transaction():
+            self._database.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def store_assignments(self, model: str, corpus: str, best: dict[str, tuple[str, float]]) -> None:
+        """Save each head's best program (its fingerprint and IoU on `dev`), replacing the earlier ones."""
+        rows = [(model, corpus, head, program, iou) for head, (program, iou) in best.items()]
+        with _storage(self.state), self._transaction():
+            self._database.execute("DELETE FROM assignments WHERE model = ? AND corpus = ?", (model, corpus))
+            self._database.executemany("INSERT INTO assignments VALUES (?, ?, ?, ?, ?)", rows)
+
+    def assignments(self, model: str, corpus: str) -> dict[str, tuple[str, float]]:
+        """Each head's best program, as last saved: head to fingerprint and IoU on `dev`."""
+        with _storage(self.state):
+            rows = self._database.execute(
+                "SELECT head, program, iou FROM assignments WHERE model = ? AND corpus = ?", (model, corpus)
+            ).fetchall()
+        return {head: (program, iou) for head, program, iou in rows}
+
+    def _prepare(self) -> None:
+        version = self._database.execute("PRAGMA user_version").fetchone()[0]
+        if version > _SCHEMA:
+            raise StoreError(
+                f"{self.state} was written by a newer Readhead", hint="update Readhead, or remove that folder"
+            )
+        self._database.executescript(f"""
+            BEGIN IMMEDIATE;
+            CREATE TABLE IF NOT EXISTS scores (
+                program TEXT, model TEXT, corpus TEXT, part TEXT, iou BLOB, failed INTEGER, failures TEXT,
+                PRIMARY KEY (program, model, corpus, part)) WITHOUT ROWID;
+            CREATE TABLE IF NOT EXISTS assignments (
+                model TEXT, corpus TEXT, head TEXT, program TEXT, iou REAL,
+                PRIMARY KEY (model, corpus, head)) WITHOUT ROWID;
+            PRAGMA user_version = {_SCHEMA};
+            COMMIT;""")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+
+def find_root(start: Path) -> Path | None:
+    """The nearest folder upwards from `start` that holds a `readhead.toml`."""
+    return next((folder for folder in (start, *start.parents) if (folder / CONFIG).is_file()), None)
+
+
+def read_settings(path: Path) -> Settings:
+    """The settings in a `readhead.toml`.
+
+    Raises:
+        UsageError: naming the key that is unknown or has a wrong type, or where the TOML breaks.
+    """
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(
+            f"{path} is not TOML: {error}", hint="mend it, or write a new one with `readhead init`"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}", hint="check its rights; it is a UTF-8 text file") from error
+    known = {item.name: type(item.default) for item in fields(Settings)}
+    for key, value in table.items():
+        if key not in known:
+            raise UsageError(f"{path}: unknown key {key!r}", hint=f"known keys: {', '.join(known)}")
+        if type(value) is not known[key]:
+            message = f"{path}: {key} = {value!r} is a {type(value).__name__}"
+            raise UsageError(message, hint=f"write a {known[key].__name__}, such as {key} = {_toml(known, key)}")
+    return Settings(**table)
+
+
+def _toml(known: dict[str, type], key: str) -> str:
+    default = getattr(Settings, key)
+    return f'"{default}"' if known[key] is str else str(default)
+
+
+def init_workspace(folder: Path) -> list[Path]:
+    """Write a `readhead.toml`, a programs folder and a `.gitignore` for the state; what exists is left alone.
+
+    Returns:
+        What was written.
+    """
+    lines = ["# Settings of this Readhead workspace; flags of the commands go before them.", ""]
+    for item in fields(Settings):
+        if item.name != "device":
+            value = f'"{item.default}"' if isinstance(item.default, str) else item.default
+            lines.append(f"{item.name} = {value}")
+    wanted = {CONFIG: "\n".join(lines) + "\n", ".gitignore": f"{STATE}/\n"}
+    written = []
+    with _storage(folder):
+        (folder / Settings.programs).mkdir(parents=True, exist_ok=True)
+        for name, text in wanted.items():
+            if not (folder / name).exists():
+                write_beside(folder / name, text)
+                written.append(folder / name)
+    return written
+
+
+@contextmanager
+def _storage(folder: Path) -> Iterator[None]:
+    """Translate what SQLite and the file system raise."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        busy = "locked" in str(error)
+        hint = "another run holds it; try again" if busy else f"check the disk; if it is damaged, remove {folder}"
+        raise StoreError(f"the workspace's state in {folder} cannot be used: {error}", hint=hint) from error
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be used: {error.strerror}", hint="check its rights and the disk") from error

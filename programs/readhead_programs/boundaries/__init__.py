@@ -1,0 +1,1 @@
+"""Programs that look at where sentences and clauses begin or end."""

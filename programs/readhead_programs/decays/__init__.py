@@ -1,0 +1,1 @@
+"""Programs that look at everything before, the nearer the more."""

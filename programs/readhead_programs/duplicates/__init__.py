@@ -1,0 +1,1 @@
+"""Programs that look at earlier copies of the token or word."""

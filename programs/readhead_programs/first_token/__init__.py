@@ -1,0 +1,1 @@
+"""Programs that rest on the first token, alone or with something else."""

@@ -1,0 +1,1 @@
+"""Programs that look at what came next the last time."""

@@ -1,0 +1,1 @@
+"""Programs that look at the token itself, alone or with something else."""

@@ -1,0 +1,1 @@
+"""Programs that look at names and follow pronouns back to them."""

@@ -1,0 +1,1 @@
+"""Programs that look a fixed number of tokens or words back."""

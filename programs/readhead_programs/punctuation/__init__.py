@@ -1,0 +1,1 @@
+"""Programs that look at punctuation marks and line breaks."""

@@ -1,0 +1,1 @@
+"""Programs that follow quotation marks and dialogue."""

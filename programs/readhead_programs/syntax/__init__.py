@@ -1,0 +1,1 @@
+"""Programs that link words as grammar does."""

@@ -1,0 +1,1 @@
+"""Programs that spread evenly over everything, or over everything of one kind."""

@@ -1,0 +1,1 @@
+"""Programs that put words together from their pieces."""
