@@ -376,12 +376,12 @@ class TokenFeatures:
 
     @feature
     def is_most_common(self) -> npt.ArrayLike:
-        """One of the hundred most frequent words of English."""
+        """One of the hundred or so most frequent words of English."""
         return self._in(words.MOST_COMMON)
 
     @feature
     def is_common(self) -> npt.ArrayLike:
-        """One of the next four hundred."""
+        """One of the next few hundred words by frequency."""
         return self._in(words.COMMON)
 
     @feature

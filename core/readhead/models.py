@@ -20,11 +20,10 @@ import importlib.resources
 import json
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from huggingface_hub import HfApi
@@ -52,6 +51,9 @@ from readhead.attention import (
 )
 from readhead.errors import ModelError, ProbeError
 from readhead.heads import Geometry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
 
 BUNDLED = "bundled"
 """The name of the model that ships in the package."""

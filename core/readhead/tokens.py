@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
@@ -23,7 +23,7 @@ class Tokenizer(Protocol):
     @property
     def all_special_ids(self) -> list[int]: ...  # noqa: D102 - Hugging Face's own
     def get_vocab(self) -> dict[str, int]: ...  # noqa: D102
-    def convert_ids_to_tokens(self, ids: list[int]) -> list[str]: ...  # noqa: D102
+    def convert_ids_to_tokens(self, ids: list[int]) -> Any: ...  # noqa: ANN401, D102 - a list of str, typed loosely there
 
 
 @dataclass(frozen=True)

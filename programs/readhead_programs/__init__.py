@@ -13,10 +13,11 @@ background, since real heads are mixtures of a sharp part and a diffuse one. `fi
 that any explanation has to beat.
 
 How the constants were chosen: by hand, as round numbers, from general knowledge of what attention heads look like.
-None was fitted to a model, and no pattern of stories260K was looked at, so that its scores are an independent
-baseline. Which ideas got many variants (decays, word assembly) follows what is commonly reported of heads and what an
-earlier search over stories260K had used most often: kinds of terms, no constant. Variants were then dropped or told
-further apart until no two programs predict nearly the same on the bundled stories.
+None was fitted to a model. Which ideas got many variants (decays, word assembly) follows what is commonly reported of
+heads, and what kinds of terms, without their constants, an earlier search over stories260K had used most often. That
+model was not run while the library was written, so that its scores are an independent baseline; the bundled model was,
+on its fit part, to see that the programs lie in a plausible range. Variants were then dropped or told further apart
+until no two programs predict nearly the same on the bundled stories.
 
 Programs are found by path and run in the sandbox; nothing imports them.
 """

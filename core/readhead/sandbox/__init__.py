@@ -7,7 +7,8 @@ caller turns the weights that come back into predictions and scores.
 
 from __future__ import annotations
 
-from readhead.sandbox.client import Failure, Limits, Run, Sandbox, Text
+from readhead.sandbox.client import Failure, Limits, Run, Sandbox
 from readhead.sandbox.policy import check
+from readhead.tokens import Text
 
 __all__ = ["Failure", "Limits", "Run", "Sandbox", "Text", "check"]

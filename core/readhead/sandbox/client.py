@@ -8,10 +8,8 @@ bounds-checked, parsed as JSON, and never unpickled.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
-import math
 import os
 import re
 import signal
@@ -22,16 +20,20 @@ import sys
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from readhead.errors import SandboxError
 from readhead.sandbox import policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from readhead.tokens import Text
 
 Kind = Literal["refused", "error", "bad result", "time-out", "crash", "out of memory"]
 Weights = npt.NDArray[np.float32]
@@ -46,15 +48,11 @@ _END_SECONDS: Final = 2.0
 _SERVE: Final = "import sys; sys.path += sys.argv[1:]; from readhead.sandbox.server import main; main()"
 _PROGRAM_LINE: Final = re.compile(rf'File "{re.escape(policy.FILE_NAME)}", line (\d{{1,7}})')
 
-
-@dataclass(frozen=True)
-class Text:
-    """One sequence to run programs on."""
-
-    surfaces: tuple[str, ...]
-    """The tokens' texts, as `readhead.language.Sentence` takes them."""
-    special: frozenset[int] = frozenset()
-    """Positions of special tokens."""
+_HINTS: Final[dict[str, str]] = {
+    "bad result": "return an [n, n] array, or one of [n], [1, n], [n, 1], or a number",
+    "time-out": "use relations and whole arrays instead of nested loops",
+    "out of memory": "work with [n, n] arrays and nothing larger",
+}
 
 
 @dataclass(frozen=True)
@@ -225,6 +223,8 @@ class Sandbox:
         self._numbers = itertools.count(1)
         self._open: dict[int, _Ticket] = {}
         self._lock = threading.RLock()
+        self._talking = False
+        self._abandoned: list[int] = []
 
     def __enter__(self) -> Self:
         """The sandbox itself; the server starts when it is needed."""
@@ -269,7 +269,7 @@ class Sandbox:
             while window:
                 yield self._finish(window.popleft())
         finally:
-            self._cancel([entry for entry in window if isinstance(entry, _Ticket)])
+            self._abandon([entry for entry in window if isinstance(entry, _Ticket)])
 
     # Programs
 
@@ -299,14 +299,21 @@ class Sandbox:
             finally:
                 entry.close()
 
-    def _cancel(self, tickets: list[_Ticket]) -> None:
+    def _abandon(self, tickets: list[_Ticket]) -> None:
+        """Have programs stopped whose results nobody waits for."""
         with self._lock:
             for ticket in tickets:
-                self._open.pop(ticket.number, None)
+                if self._open.pop(ticket.number, None):
+                    self._abandoned.append(ticket.number)
                 ticket.close()
-            if tickets and self._link is not None:
-                with contextlib.suppress(OSError):
-                    send(self._link, {"op": "cancel", "programs": [ticket.number for ticket in tickets]})
+            # A generator may be collected at any moment, in the midst of a message too; then the next program tells.
+            if self._abandoned and self._link is not None and not self._talking:
+                self._exchange(self._send_abandoned)
+
+    def _send_abandoned(self) -> None:
+        numbers, self._abandoned = self._abandoned, []
+        if numbers:
+            send(self._connected(_START_SECONDS), {"op": "cancel", "programs": numbers})
 
     def _refused(self, review: policy.Review) -> Run:
         first = review.findings[0]
@@ -315,8 +322,9 @@ class Sandbox:
 
     # The server
 
-    def _exchange(self, talk: Any) -> None:
+    def _exchange(self, talk: Callable[[], None]) -> None:
         """Talk to the server; if it turns out to have died, start another and send again what was open."""
+        self._talking = True
         try:
             talk()
         except (EOFError, ConnectionError):
@@ -324,6 +332,8 @@ class Sandbox:
         except TimeoutError as error:
             self._stop()
             raise SandboxError("the sandbox's server does not answer", hint="run it again") from error
+        finally:
+            self._talking = False
 
     def _start(self) -> None:
         """Start a server, load the texts, and send every program that has no answer."""
@@ -335,9 +345,9 @@ class Sandbox:
         ours, theirs = socket.socketpair()
         self._link = ours
         with theirs:
-            self._server = subprocess.Popen(
+            self._server = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
                 [sys.executable, "-s", "-S", "-P", "-c", _SERVE, *_import_paths()],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 env=_environment(),
@@ -380,6 +390,7 @@ class Sandbox:
             raise SandboxError(f"the texts could not be read: {_plain(message['error'])}")
 
     def _send_program(self, ticket: _Ticket) -> None:
+        self._send_abandoned()
         ticket.attempts += 1
         ticket.close()
         ticket.block = _new_block(ticket.layout.offsets[-1])
@@ -413,7 +424,9 @@ class Sandbox:
 
 def _import_paths() -> list[str]:
     """Where the server finds readhead and numpy: it starts without site-packages."""
-    return list(dict.fromkeys(str(Path(file).resolve().parents[1]) for file in (policy.__file__ + "/..", np.__file__)))
+    return list(
+        dict.fromkeys(str(Path(file).resolve().parents[1]) for file in (Path(policy.__file__).parent, np.__file__))
+    )
 
 
 def _environment() -> dict[str, str]:
@@ -450,7 +463,7 @@ def _read_block(block: int, size: int) -> npt.NDArray[np.uint8]:
     data = np.zeros(size, np.uint8)
     done = 0
     while done < size:
-        count = os.preadv(block, [memoryview(data)[done:]], done)
+        count = os.preadv(block, [data[done:].data], done)
         if count == 0:
             break
         done += count
@@ -486,13 +499,6 @@ def _failure(entry: dict[str, Any], ticket: _Ticket) -> Failure:
     )
 
 
-_HINTS: Final[dict[str, str]] = {
-    "bad result": "return an [n, n] array, or one of [n], [1, n], [n, 1], or a number",
-    "time-out": "use relations and whole arrays instead of nested loops",
-    "out of memory": "work with [n, n] arrays and nothing larger",
-}
-
-
 def _bounded(value: object, low: int, high: int) -> int | None:
     return value if type(value) is int and low <= value <= high else None
 
@@ -512,15 +518,13 @@ def _ending(block: npt.NDArray[np.uint8], ticket: _Ticket) -> Failure | None:
     sequence = _bounded(_number(block, layout.SEQUENCE) - 1, 0, len(ticket.texts) - 1)
     found = _PROGRAM_LINE.search(str(reply["trace"]))
     line = int(found[1]) if found else None
-    kind, message = _reason(reply, code)
+    kind, message = _reason(reply, code, "on one sequence" if sequence is not None else "before the first sequence")
     return Failure(kind, message, line=line, hint=_HINTS.get(kind, ""), sequence=sequence)
 
 
-def _reason(reply: dict[str, Any], code: int) -> tuple[Kind, str]:
+def _reason(reply: dict[str, Any], code: int, where: str) -> tuple[Kind, str]:
     if reply["timed_out"] or code == -signal.SIGXCPU:
-        seconds = reply["limit"]
-        shown = f"{seconds:g}" if math.isfinite(seconds) else "?"
-        return "time-out", f"took longer than {shown} s on one sequence"
+        return "time-out", f"took longer than {reply['limit']:g} s {where}"
     if code == OUT_OF_MEMORY:
         return "out of memory", "ran out of memory"
     if code == -signal.SIGKILL:

@@ -15,29 +15,28 @@ hands to a program. Annotations and the body of `if __name__ == "__main__":` nev
 `check` never raises and never runs anything.
 """
 
-# The tables are lists of words.
-# ruff: noqa: SIM905
+# ruff: noqa: SIM905 - the tables are lists of words
 
 from __future__ import annotations
-
-import __future__
 
 import ast
 import difflib
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from readhead.findings import Finding
 from readhead.language import VOCABULARY
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
 FILE_NAME: Final = "<program>"
 """What a program's code is compiled under; tracebacks and dumps are searched for it."""
 
-COMPILER_FLAGS: Final = __future__.annotations.compiler_flag
+COMPILER_FLAGS: Final = annotations.compiler_flag
 """Annotations stay text and are never evaluated."""
 
 _LARGEST: Final = 64 * 1024
@@ -98,7 +97,7 @@ MODULES: Final = {
         MutableSet Sequence Set Sized
         """.split()
     ),
-    "functools": frozenset("cache cmp_to_key lru_cache partial reduce wraps".split()),
+    "functools": frozenset("cache cmp_to_key lru_cache partial reduce".split()),
     "string": frozenset(
         "ascii_letters ascii_lowercase ascii_uppercase digits hexdigits punctuation whitespace".split()
     ),
@@ -384,6 +383,10 @@ def _bindings(node: ast.AST) -> Iterator[str]:
             yield from names
 
 
+_Hint: TypeAlias = "str | tuple[str, Iterable[str], str]"
+"""A hint, or what to make one of: the name, those that could have been meant, and what stands before them."""
+
+
 class _Checker:
     """One pass over a tree, collecting findings."""
 
@@ -392,7 +395,7 @@ class _Checker:
         self.counted: set[tuple[str, float]] = set()
         self._tree = tree
         self._lines = lines
-        self._found: list[tuple[int, int, str, str, str | tuple[str, Iterable[str], str]]] = []
+        self._found: list[tuple[int, int, str, str, _Hint]] = []
         self._nodes, fits = self._flatten()
         self._bound = Counter(name for node in self._nodes for name in _bindings(node))
         self._modules = self._module_names()
@@ -414,8 +417,7 @@ class _Checker:
             for place, (line, column, code, message, hint) in enumerate(found)
         ]
 
-    def _hint(self, hint: str | tuple[str, Iterable[str], str]) -> str:
-        """The hint itself, or the nearest of the names that could have been meant."""
+    def _hint(self, hint: _Hint) -> str:
         if isinstance(hint, str):
             return hint
         name, known, prefix = hint
@@ -448,9 +450,7 @@ class _Checker:
                     names[name] = alias.name if alias.asname else name
         return names
 
-    def _add(
-        self, node: ast.AST, code: str, message: str, hint: str | tuple[str, Iterable[str], str] = "", *, end: int = 0
-    ) -> None:
+    def _add(self, node: ast.AST, code: str, message: str, hint: _Hint = "", *, end: int = 0) -> None:
         """Note a finding at the node's beginning, or `end` bytes before its end."""
         line, offset = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
         if end:
@@ -479,8 +479,11 @@ class _Checker:
         for name in _bindings(node):
             if name.startswith("__") and not isinstance(node, ast.alias):
                 self._refuse_private(node, "RH221", name)
+        self._check_kind(node)
+
+    def _check_kind(self, node: ast.AST) -> None:
         match node:
-            case ast.Name():
+            case ast.Name(ctx=ast.Load()):
                 self._check_name(node)
             case ast.Attribute():
                 self._check_attribute(node)
@@ -507,8 +510,6 @@ class _Checker:
 
     def _check_name(self, node: ast.Name) -> None:
         name = node.id
-        if not isinstance(node.ctx, ast.Load):
-            return
         if name.startswith("__"):
             self._refuse_private(node, "RH221", name)
         elif not (self._bound[name] or name in BUILTINS or name in PREBOUND):

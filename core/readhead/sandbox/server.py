@@ -11,6 +11,7 @@ The server itself never runs a line of a program. Programs therefore cannot chan
 
 from __future__ import annotations
 
+import builtins
 import collections
 import contextlib
 import ctypes
@@ -32,9 +33,9 @@ import sys
 import time
 import types
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn
+from operator import attrgetter, methodcaller
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +43,9 @@ import numpy.typing as npt
 from readhead import language
 from readhead.sandbox import policy
 from readhead.sandbox.client import OUT_OF_MEMORY, Layout, receive, send
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _TRACE: Final = 3
 """The child's only descriptor besides /dev/null: the end of a pipe, for stack dumps."""
@@ -62,19 +66,15 @@ _POPULATE_WRITE: Final = 23
 def namespace() -> dict[str, Any]:
     """The globals of a program: the names of `policy`'s tables, and nothing that leads anywhere else."""
     modules = _modules()
-    builtins = {name: _builtin(name) for name in policy.BUILTINS} | {"print": _print}
-    builtins["__import__"] = functools.partial(_import, modules)
+    names: dict[str, Any] = {name: getattr(builtins, name) for name in policy.BUILTINS}
+    names |= {"print": _print, "__import__": functools.partial(_import, modules)}
     prebound = {name: modules[module] for name, module in policy.PREBOUND.items() if module}
     return prebound | {
         "softmax": language.softmax,
         "normalize": language.normalize,
         "__name__": "program",
-        "__builtins__": builtins,
+        "__builtins__": names,
     }
-
-
-def _builtin(name: str) -> Any:
-    return getattr(sys.modules["builtins"], name)
 
 
 def _print(*_: object, **__: object) -> None:
@@ -232,16 +232,14 @@ class _Performance:
         return head
 
     def _play(self, head: Callable[[language.Sentence], object]) -> None:
-        layout = self._job.layout
-        for index, (sentence, n, offset) in enumerate(
-            zip(self._job.sentences, layout.sizes, layout.offsets, strict=False)
-        ):
+        layout, offsets = self._job.layout, self._job.layout.offsets
+        for index, (sentence, n) in enumerate(zip(self._job.sentences, layout.sizes, strict=True)):
             self._sequence[0] = index + 1
             self._began[0] = time.process_time()
             self._states[index] = 2
             try:
                 result = head(sentence)
-                target = np.frombuffer(self._block, np.float32, n * n, offset).reshape(n, n)
+                target = np.frombuffer(self._block, np.float32, n * n, offsets[index]).reshape(n, n)
                 problem = _store(result, target)
             except BaseException as error:  # noqa: BLE001 - as above
                 if self._note_error(error, index) == "out of memory":
@@ -366,13 +364,13 @@ class _Sentences:
         for name in features:
             kind = _KINDS.get(name)
             if kind == "relation":
-                self._compute(name, self._square_bytes, lambda s, name=name: getattr(s, name))
+                self._compute(name, self._square_bytes, attrgetter(name))
             elif kind == "feature":
-                self._compute(name, 0, lambda s, name=name: [getattr(side, name) for side in (s, s.key, s.query)])
+                self._compute(name, 0, attrgetter(name, f"key.{name}", f"query.{name}"))
                 if "word" in features:
-                    self._compute(("word", name), self._square_bytes, lambda s, name=name: getattr(s.word, name))
+                    self._compute(("word", name), self._square_bytes, attrgetter(f"word.{name}"))
         for name, k in counted:
-            self._compute((name, k), self._square_bytes, lambda s, name=name, k=k: getattr(s, name)(k))
+            self._compute((name, k), self._square_bytes, methodcaller(name, k))
 
     def _compute(self, key: object, size: int, compute: Callable[[language.Sentence], object]) -> None:
         if key in self._known or size > self._left:

@@ -13,5 +13,6 @@ def head(s: Sentence):
     return softmax(
         4.0 * s.same_quote  # inside: the quotation so far
         + 3.0 * outside  # outside: what stands outside
-        - s.distance / 32  # the nearer a little more
+        + 2.0 * s.itself  # and a little more the token itself
+        - s.distance / 24  # the nearer a little more
     )

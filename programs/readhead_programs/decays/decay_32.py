@@ -1,4 +1,4 @@
-"""Look at the nearest tokens, with a long thin tail over everything before."""
+"""Look at everything so far, the nearer a little more."""
 
 # /// script
 # [tool.readhead]
@@ -10,5 +10,5 @@ from readhead.language import Sentence, softmax
 
 def head(s: Sentence):
     return softmax(
-        -2.0 * s.log_distance  # one over the distance squared
+        -s.distance / 32  # the nearer a little more
     )
