@@ -14,6 +14,9 @@ module's definitions, and completion, hover, the docs page and prompts are made 
 tokenizer, no corpus.
 """
 
+# mypy: disable-error-code="no-any-return"
+# (numpy types an operator between two of its arrays as Any where their kinds differ)
+
 from __future__ import annotations
 
 import functools
@@ -348,6 +351,18 @@ class TokenFeatures:
         return self._in(words.ADVERBS)
 
     @feature
+    def is_content(self) -> npt.ArrayLike:
+        """A word that carries meaning: a noun, verb, adjective, adverb or name."""
+        named = self._in(words.VERBS, words.SPEECH_VERBS, words.NOUNS, words.ADJECTIVES, words.ADVERBS)
+        return np.array(named) | (self.is_name > 0)
+
+    @feature
+    def is_function(self) -> npt.ArrayLike:
+        """A word that holds a sentence together: a determiner, pronoun, preposition, conjunction or auxiliary."""
+        kinds = (self.is_determiner, self.is_pronoun, self.is_preposition, self.is_conjunction, self.is_auxiliary)
+        return np.any(kinds, axis=0)
+
+    @feature
     def is_negation(self) -> npt.ArrayLike:
         """A negation, such as not, no, never, didn't."""
         return self._in(words.NEGATIONS)
@@ -520,6 +535,13 @@ class Sentence(TokenFeatures):
     def word_start(self) -> npt.ArrayLike:
         """The first piece of the query's word (the token itself where the word has but one)."""
         return self.same_word * (self.key.piece_index == 0)
+
+    @relation
+    def word_ends(self) -> npt.ArrayLike:
+        """The last piece of every word before the query's own."""
+        index = np.array(self._reading.word_index)
+        ends = np.append(index[1:] != index[:-1], False)  # whether the last token ends its word is open
+        return ends[None, :] & (index[None, :] < index[:, None])
 
     @relation
     def previous_word(self) -> npt.ArrayLike:

@@ -51,7 +51,8 @@ def find_look_ahead(
         sandbox: runs the programs.
         cuts: positions that are tried in each text.
     """
-    trials = [trial for place, text in enumerate(texts) for trial in _trials(text, texts[(place + 1) % len(texts)], cuts)]
+    followers = [*texts[1:], texts[0]]
+    trials = [trial for text, other in zip(texts, followers, strict=True) for trial in _trials(text, other, cuts)]
     sandbox.load([*texts, *(trial.changed for trial in trials)])
     found: list[LookAhead | None] = []
     for run in sandbox.run_many(sources):
