@@ -51,16 +51,15 @@ def find_look_ahead(
         sandbox: runs the programs.
         cuts: positions that are tried in each text.
     """
-    followers = [*texts[1:], texts[0]]
-    trials = [trial for text, other in zip(texts, followers, strict=True) for trial in _trials(text, other, cuts)]
+    trials = [trial for place in range(len(texts)) for trial in _trials(texts, place, cuts)]
     sandbox.load([*texts, *(trial.changed for trial in trials)])
     found: list[LookAhead | None] = []
     for run in sandbox.run_many(sources):
-        whole = {id(text): weights for text, weights in zip(texts, run.weights, strict=False)}
+        changed = run.weights[len(texts) :]
         leaks = [
             leak
-            for trial, weights in zip(trials, run.weights[len(texts) :], strict=True)
-            if (leak := _compare(trial, whole[id(trial.text)], weights))
+            for trial, weights in zip(trials, changed, strict=True)
+            if (leak := _compare(trial, texts[trial.place], run.weights[trial.place], weights))
         ]
         found.append(max(leaks, key=lambda leak: leak.by, default=None))
     return found
@@ -68,25 +67,27 @@ def find_look_ahead(
 
 @dataclass(frozen=True)
 class _Trial:
-    text: Text
+    place: int
+    """Which text was changed."""
     changed: Text
     keep: int
     """Tokens that are the same in both."""
     change: str
 
 
-def _trials(text: Text, other: Text, cuts: int) -> list[_Trial]:
-    donor = other.surfaces if other is not text else text.surfaces[::-1]
+def _trials(texts: Sequence[Text], place: int, cuts: int) -> list[_Trial]:
+    text = texts[place]
+    donor = texts[(place + 1) % len(texts)].surfaces if len(texts) > 1 else text.surfaces[::-1]
     trials = []
     for keep in np.unique(np.linspace(1, len(text) - 1, cuts + 2, dtype=int)[1:-1]) if len(text) > 1 else ():
         kept = text.cut(int(keep))
         later = (donor * len(text))[: len(text) - int(keep)]
         replaced = Text(kept.surfaces + later, kept.special)
-        trials += [_Trial(text, kept, int(keep), "cut off"), _Trial(text, replaced, int(keep), "replaced")]
+        trials += [_Trial(place, kept, int(keep), "cut off"), _Trial(place, replaced, int(keep), "replaced")]
     return trials
 
 
-def _compare(trial: _Trial, whole: Array | None, changed: Array | None) -> LookAhead | None:
+def _compare(trial: _Trial, text: Text, whole: Array | None, changed: Array | None) -> LookAhead | None:
     if whole is None or changed is None:
         return None
     before, after = (_rows(weights, trial.keep) for weights in (whole, changed))
@@ -94,7 +95,7 @@ def _compare(trial: _Trial, whole: Array | None, changed: Array | None) -> LookA
     row = int(moved.argmax())
     if moved[row] <= TOLERANCE:
         return None
-    return LookAhead(row, trial.text.surfaces[row].strip(" "), trial.change, float(moved[row]))
+    return LookAhead(row, text.surfaces[row].strip(" "), trial.change, float(moved[row]))
 
 
 def _rows(weights: Array, keep: int) -> Array:
