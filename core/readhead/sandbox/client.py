@@ -177,6 +177,38 @@ def _new_block(size: int) -> int:
     return block
 
 
+def _new_server() -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """A server that has just been started, and the way to it."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        server = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
+            [sys.executable, "-s", "-S", "-P", "-c", _SERVE, *_import_paths()],
+            stdin=theirs.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+            cwd="/",
+            start_new_session=True,
+        )
+    return server, ours
+
+
+def _import_paths() -> list[str]:
+    """Where the server finds readhead and numpy: it starts without site-packages."""
+    folders = (Path(policy.__file__).parents[2], Path(np.__file__).parents[1])
+    return list(dict.fromkeys(str(folder.resolve()) for folder in folders))
+
+
+def _environment() -> dict[str, str]:
+    """The server's whole environment: nothing of the caller's but where its libraries are.
+
+    `-I` would make Python ignore PYTHONHASHSEED, without which sets of strings change their order from run to run.
+    """
+    kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PYTHONHOME") if name in os.environ}
+    threads = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+    return kept | dict.fromkeys(threads, "1") | {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
+
+
 # The sandbox
 
 
@@ -247,10 +279,11 @@ class Sandbox:
         with self._lock:
             self._texts = tuple(texts)
             self._layout = Layout(tuple(len(text.surfaces) for text in texts))
-            if self._link is None:
-                self._start()
-            else:
+            try:
                 self._exchange(self._load_texts)
+            except BaseException:
+                self._texts, self._layout = (), Layout(())
+                raise
 
     def run(self, source: str) -> Run:
         """Run one program over all loaded texts."""
@@ -281,10 +314,11 @@ class Sandbox:
         with self._lock:
             ticket = _Ticket(next(self._numbers), source, review, self._texts, self._layout)
             self._open[ticket.number] = ticket
-            if self._link is None:
-                self._start()
-            else:
+            try:
                 self._exchange(lambda: self._send_program(ticket))
+            except BaseException:
+                self._abandon([ticket])
+                raise
             return ticket
 
     def _finish(self, entry: _Ticket | Run) -> Run:
@@ -292,12 +326,14 @@ class Sandbox:
         if isinstance(entry, Run):
             return entry
         with self._lock:
-            while not entry.reply:
-                self._exchange(self._receive_reply)
             try:
+                while not entry.reply:
+                    if entry.number not in self._open:
+                        raise SandboxError("the sandbox was closed while it ran a program", hint="run it again")
+                    self._exchange(self._receive_reply)
                 return _read_run(entry)
             finally:
-                entry.close()
+                self._abandon([entry])
 
     def _abandon(self, tickets: list[_Ticket]) -> None:
         """Have programs stopped whose results nobody waits for."""
@@ -326,40 +362,38 @@ class Sandbox:
         """Talk to the server; if it turns out to have died, start another and send again what was open."""
         self._talking = True
         try:
-            talk()
+            if self._link is None:
+                self._start()
+            else:
+                talk()
         except (EOFError, ConnectionError):
             self._start()
         except TimeoutError as error:
             self._stop()
             raise SandboxError("the sandbox's server does not answer", hint="run it again") from error
+        except BaseException:
+            self._stop()  # a message may have been cut in two
+            raise
         finally:
             self._talking = False
 
     def _start(self) -> None:
         """Start a server, load the texts, and send every program that has no answer."""
         words = self._stop()
+        self._abandoned.clear()
         open_tickets = list(self._open.values())
         if any(ticket.attempts > 1 or ticket.texts is not self._texts for ticket in open_tickets):
             self.close()
             raise SandboxError(f"the sandbox's server died while it ran a program: {words}", hint="run it again")
-        ours, theirs = socket.socketpair()
-        self._link = ours
-        with theirs:
-            self._server = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
-                [sys.executable, "-s", "-S", "-P", "-c", _SERVE, *_import_paths()],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                env=_environment(),
-                cwd="/",
-                start_new_session=True,
-            )
         try:
+            self._server, self._link = _new_server()
             self._load_texts()
             for ticket in open_tickets:
                 self._send_program(ticket)
         except (EOFError, OSError) as error:
-            raise SandboxError(f"the sandbox's server did not start: {self._stop()}") from error
+            raise SandboxError(
+                f"the sandbox's server did not start: {self._stop() or error}", hint="run it again"
+            ) from error
 
     def _stop(self) -> str:
         """End the server; the last line of what it had to complain about."""
@@ -417,23 +451,9 @@ class Sandbox:
 
     def _connected(self, patience: float) -> socket.socket:
         if self._link is None:
-            raise EOFError
+            raise EOFError  # `_exchange` starts a server
         self._link.settimeout(patience)
         return self._link
-
-
-def _import_paths() -> list[str]:
-    """Where the server finds readhead and numpy: it starts without site-packages."""
-    return list(
-        dict.fromkeys(str(Path(file).resolve().parents[1]) for file in (Path(policy.__file__).parent, np.__file__))
-    )
-
-
-def _environment() -> dict[str, str]:
-    """The server's whole environment: nothing of the caller's but where its libraries are."""
-    kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PYTHONHOME") if name in os.environ}
-    threads = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-    return kept | dict.fromkeys(threads, "1") | {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
 
 
 # Reading a block

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import functools
 import re
 import warnings
 from collections import Counter
@@ -245,6 +246,7 @@ def check(source: str) -> list[Finding]:
     return list(review(source).findings)
 
 
+@functools.lru_cache(maxsize=256)  # a library is run over one batch of texts after another
 def review(source: str) -> Review:
     """Check a program and note what it will ask for."""
     if len(source) > _LARGEST:

@@ -45,17 +45,19 @@ from readhead.sandbox import policy
 from readhead.sandbox.client import OUT_OF_MEMORY, Layout, receive, send
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _TRACE: Final = 3
 """The child's only descriptor besides /dev/null: the end of a pipe, for stack dumps."""
 _LONGEST_TRACE: Final = 16384
-_LONGEST_MESSAGE: Final = 200
+_LONGEST_MESSAGE: Final = 400
+"""A little more than is shown, so that the client sees where it cuts."""
 _WARM_BYTES: Final = 256 << 20
 """What the vocabulary computed ahead may take."""
 _PATIENCE: Final = 10.0
 """Wall-clock time a sequence may take, as a multiple of its processor time."""
 _DUMP_SECONDS: Final = 0.25
+_POPULATE_BYTES: Final = 16 << 20
 _POPULATE_WRITE: Final = 23
 """Linux's MADV_POPULATE_WRITE: one call instead of a page fault for every page."""
 
@@ -63,8 +65,12 @@ _POPULATE_WRITE: Final = 23
 # What a program finds
 
 
+@functools.cache
 def namespace() -> dict[str, Any]:
-    """The globals of a program: the names of `policy`'s tables, and nothing that leads anywhere else."""
+    """The globals of a program: the names of `policy`'s tables, and nothing that leads anywhere else.
+
+    Made once by the server; each child has a copy of its own, as of everything.
+    """
     modules = _modules()
     names: dict[str, Any] = {name: getattr(builtins, name) for name in policy.BUILTINS}
     names |= {"print": _print, "__import__": functools.partial(_import, modules)}
@@ -124,11 +130,15 @@ def _import(
 
 
 def _warm_up() -> None:
-    """Make numpy import what it imports lazily: a child could not open the files."""
+    """Make numpy import what it imports lazily, a child could not open the files, and whatever else takes its time."""
+    np.seterr(all="ignore")
+    warnings.simplefilter("ignore")
+    namespace()
+    _c_library()
     for module in ("numpy.ma", "numpy.linalg", "unicodedata"):
         importlib.import_module(module)
     square = np.eye(2, dtype=np.float32)
-    functions = [value for value in vars(_modules()["numpy"]).values() if callable(value)]
+    functions = [value for value in vars(namespace()["np"]).values() if callable(value)]
     for function, arguments in itertools.product(functions, ((square,), (square, square))):
         with contextlib.suppress(Exception):
             function(*(argument.copy() for argument in arguments))
@@ -137,8 +147,6 @@ def _warm_up() -> None:
             getattr(square.copy(), name)()
     for show in (str, repr):
         show(square)
-    np.seterr(all="ignore")
-    warnings.simplefilter("ignore")
     warnings.filterwarnings("error", message="'where' used without 'out'")  # it would show stale memory
 
 
@@ -151,7 +159,7 @@ def _child(job: _Job, trace: int, null: int) -> NoReturn:
     try:
         block = mmap.mmap(job.block, job.layout.offsets[-1])
         with contextlib.suppress(OSError, ValueError):
-            block.madvise(_POPULATE_WRITE)
+            block.madvise(_POPULATE_WRITE, 0, min(job.layout.offsets[-1], _POPULATE_BYTES))
         _give_up(job, trace, null)
         _Performance(job, block).run()
         status = 0
@@ -187,7 +195,12 @@ def _give_up(job: _Job, trace: int, null: int) -> None:
 def _die_with_parent() -> None:
     """Linux only: a child must not outlive a server that was killed."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        _c_library().prctl(1, signal.SIGKILL)
+
+
+@functools.cache
+def _c_library() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
 
 
 def _address_space() -> int:
@@ -223,7 +236,7 @@ class _Performance:
         self._began[0] = time.process_time()
         try:
             code = compile(self._job.source, policy.FILE_NAME, "exec", flags=policy.COMPILER_FLAGS, dont_inherit=True)
-            names = namespace()
+            names = dict(namespace())
             exec(code, names)  # noqa: S102 - what this process is for
             head: Callable[[language.Sentence], object] = names["head"]
         except BaseException as error:  # noqa: BLE001 - a program's failure is data
@@ -237,10 +250,10 @@ class _Performance:
             self._sequence[0] = index + 1
             self._began[0] = time.process_time()
             self._states[index] = 2
+            target = np.frombuffer(self._block, np.float32, n * n, offsets[index]).reshape(n, n)
             try:
-                result = head(sentence)
-                target = np.frombuffer(self._block, np.float32, n * n, offsets[index]).reshape(n, n)
-                problem = _store(result, target)
+                with _forgetful(sentence):
+                    problem = _store(head(sentence), target)
             except BaseException as error:  # noqa: BLE001 - as above
                 if self._note_error(error, index) == "out of memory":
                     return
@@ -270,20 +283,39 @@ class _Performance:
         self._block[offset : offset + len(data)] = data
 
 
+@contextlib.contextmanager
+def _forgetful(sentence: language.Sentence) -> Iterator[None]:
+    """Let go of what a program had computed on a sentence, or a long corpus would fill the memory."""
+    sides = (sentence, sentence.key, sentence.query, sentence.word)
+    caches = [value for side in sides for value in vars(side).values() if isinstance(value, dict)]
+    sizes = [len(cache) for cache in caches]
+    try:
+        yield
+    finally:
+        for cache, size in zip(caches, sizes, strict=True):
+            while len(cache) > size:
+                cache.popitem()  # the latest first
+
+
 def _store(result: object, target: npt.NDArray[np.float32]) -> str:
     """Broadcast a program's result into the block; or else say what is wrong with it."""
     n = len(target)
     try:
         array = np.asarray(result)
     except (ValueError, TypeError):
-        return f"expected [n, n] weights (here n = {n}), got a {type(result).__name__} of uneven parts"
+        return f"expected [n, n] weights (here n = {n}), got {type(result).__name__} of uneven parts"
     if array.dtype.kind not in "biuf":
-        found = "complex numbers" if array.dtype.kind == "c" else f"{type(result).__name__} of {array.dtype}"
-        return f"expected [n, n] weights (here n = {n}), got {'None' if result is None else found}"
+        return f"expected [n, n] weights (here n = {n}), got {_found(result, array.dtype)}"
     if array.ndim > 2 or any(length not in {1, n} for length in array.shape):  # noqa: PLR2004 - a matrix
-        return f"expected shape [n, n] or one that broadcasts to it (here n = {n}), got {list(array.shape)}"
+        return f"expected [n, n] weights, or what broadcasts to them (here n = {n}), got shape {list(array.shape)}"
     np.copyto(target, array, casting="unsafe")
     return ""
+
+
+def _found(result: object, dtype: np.dtype[Any]) -> str:
+    if result is None or dtype.kind == "c":
+        return "None" if result is None else "complex numbers"
+    return f"array of {dtype.name}" if isinstance(result, np.ndarray) else type(result).__name__
 
 
 def _place(error: BaseException, source: str) -> tuple[int | None, int | None]:
@@ -484,8 +516,7 @@ class _Server:
 
     def _check(self, child: _Running, now: float) -> None:
         if child.dumping:
-            os.kill(child.pid, signal.SIGKILL)
-            child.check_at = now + 1
+            self._bury(child)
             return
         used, limit = self._time_used(child, now), child.job.seconds
         if used >= limit or now - child.since >= limit * _PATIENCE:
@@ -507,7 +538,7 @@ class _Server:
         return spent - began if 0 <= began <= spent else spent
 
     def _bury(self, child: _Running) -> None:
-        """Its only descriptor is closed: it is dying, or has no right to live on."""
+        """End a child that closed its only descriptor, which is dying, or whose time is over."""
         self._selector.unregister(child.trace)
         os.close(child.trace)
         del self._running[child.trace]
