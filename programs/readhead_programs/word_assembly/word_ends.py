@@ -8,14 +8,11 @@ A word's last piece is the place where a small model knows the word as a whole.
 # category = "word assembly"
 # ///
 
-import numpy as np
-
 from readhead.language import Sentence, softmax
 
 
 def head(s: Sentence):
-    ends = np.append(s.word_index[1:] != s.word_index[:-1], False)
     return softmax(
-        2.5 * ends * (s.word_distance > 0)  # tokens with which a word ended
+        2.5 * s.word_ends  # tokens with which a word ended
         - s.distance / 10  # the nearer the more
     )
