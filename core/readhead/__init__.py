@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from readhead.corpus import Sizes
     from readhead.errors import ReadheadError
-    from readhead.session import Explanation, explain, score
     from readhead.heads import HeadId
     from readhead.library import HeadScore
+    from readhead.session import Explanation, explain, score
 
 __version__ = "0.1.0"
 

@@ -5,16 +5,18 @@ Modules are imported inside the commands, so that `readhead --help` waits for no
 
 from __future__ import annotations
 
-import json
+import io
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from readhead.errors import ReadheadError, UsageError
+from readhead.errors import ProgramError, ReadheadError, StoreError, UsageError
 from readhead.options import Options, with_options
 
 if TYPE_CHECKING:
@@ -22,36 +24,50 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Reads transformer attention heads as code: a short Python program for every head, and how good it is.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
 
+_INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
+    # Where other work keeps the cores busy, torch's threads wait for one another, and spin: ten times slower in all.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is loaded
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 shows what it can
+    arguments = sys.argv[1:] if argv is None else argv
     try:
-        status = app(args=argv, standalone_mode=False, prog_name="readhead")
+        status = app(args=arguments or ["--help"], standalone_mode=False, prog_name="readhead")
     except ReadheadError as error:
         return _complain(str(error), error.hint)
     except typer.TyperException as error:  # wrong flags
-        return _complain(error.format_message(), "see `readhead --help`")
-    except (KeyboardInterrupt, typer.Abort):
+        command = getattr(getattr(error, "ctx", None), "command_path", "readhead")
+        return _complain(error.format_message(), f"see `{command} --help`")
+    except KeyboardInterrupt:
+        status = _INTERRUPTED
+    if status == _INTERRUPTED:
         return _complain("interrupted", "what was saved is kept: run the command again to go on")
     return status if isinstance(status, int) else 0
 
 
 @app.command()
-def init(folder: Annotated[Path, typer.Argument(help="Folder of the new workspace.")] = Path()) -> None:
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder of the new workspace.")] = Path(),
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")] = False,
+) -> None:
     """Write a readhead.toml and a programs folder."""
     from readhead.workspace import init_workspace
 
     written = init_workspace(folder)
-    for path in written:
-        _talk(f"wrote {path}")
-    if not written:
-        _talk(f"{folder} is a workspace already")
+    told = "\n".join(f"wrote {path}" for path in written) or f"{folder} is a workspace already"
+    _print(Options(json=json), {"folder": str(folder), "written": [str(path) for path in written]}, told)
 
 
 @app.command()
@@ -60,7 +76,7 @@ def explain(
     options: Options,
     name: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="As --model.", show_default=False)] = None,
 ) -> None:
-    """Find the best program for every head of a model, and tell how good it is."""
+    """Find the best program for every head, and tell how good it is."""
     if name is not None:
         options = replace(options, model=name)
     with options.session() as session:
@@ -71,7 +87,13 @@ def explain(
 @app.command()
 @with_options
 def extract(options: Options) -> None:
-    """Build the pattern store of the workspace, where it is not there yet."""
+    """Build the workspace's pattern store, where it is missing."""
+    from readhead.workspace import find_root
+
+    if options.workspace is None and find_root(Path.cwd()) is None:
+        raise UsageError(
+            "there is no workspace to keep patterns in", hint="make one with `readhead init`, or name a --workspace"
+        )
     with options.session() as session:
         store = session.target().store
         facts = {"path": str(store.path), "sequences": store.sequences, "heads": store.heads, "length": store.length}
@@ -87,13 +109,11 @@ def score(
     part: Annotated[str, typer.Option(help="Part of the corpus: fit, dev or held-out.")] = "held-out",
     failures: Annotated[int, typer.Option(help="How many of the worst rows to show.", min=0)] = 3,
 ) -> None:
-    """Score program files on heads; without heads, on those of their metadata."""
+    """Score program files on heads, by default those they name."""
     from readhead.display import score_view
 
     programs, heads = _files_and_heads(arguments)
-    pairs = [(program, head) for program in programs for head in heads or program.metadata.heads]
-    if not pairs:
-        raise UsageError("no heads to score on", hint="name some: readhead score FILE L3H2")
+    pairs = [(program, head) for program in programs for head in heads or _own_heads(program)]
     with options.session() as session:
         scores = session.score(pairs, part=_part(part), mistakes=failures)
         document = {"isolation": session.sandbox.isolation, "programs": [score.as_score_row() for score in scores]}
@@ -104,13 +124,9 @@ def score(
 @with_options
 def rank(options: Options) -> None:
     """The best program for every head, by its IoU on the dev texts."""
-    from readhead.display import head_table
-
     with options.session() as session:
-        best = session.best(session.library())
-        document = {"part": "dev", "corpus": session.corpus.as_dict(), "heads": [head.as_dict() for head in best]}
-        title = f"{session.model.name}: IoU on {best[0].sequences} dev texts of {best[0].length} tokens"
-    _print(options, document, head_table(best, title))
+        result = session.explain(session.library(), part="dev")
+    _print(options, result.as_dict(), result)
 
 
 @app.command()
@@ -120,7 +136,7 @@ def find(
     file: Annotated[Path, typer.Argument(help="A program file.", show_default=False)],
     top: Annotated[int, typer.Option(help="How many heads to show.", min=1)] = 10,
 ) -> None:
-    """Reverse search: the heads that a program explains best, by IoU on the dev texts."""
+    """Reverse search: the heads that a program explains best."""
     from readhead.display import found_table
     from readhead.program import read_program
 
@@ -202,6 +218,15 @@ def _files_and_heads(arguments: Sequence[str]) -> tuple[list[Program], list[Any]
     return [read_program(file) for file in files], [HeadId.parse(item) for item in arguments if is_head(item)]
 
 
+def _own_heads(program: Program) -> Sequence[Any]:
+    """The heads of a program's metadata."""
+    if program.metadata.heads:
+        return program.metadata.heads
+    if program.findings:
+        raise ProgramError(f"{program.path}:{program.findings[0]}", hint="mend the file, or name a head: L3H2")
+    raise UsageError(f"{program.path} names no heads", hint="name some: readhead score FILE L3H2")
+
+
 def _part(name: str) -> Any:  # noqa: ANN401 - a Part, checked here
     from readhead.corpus import PARTS
 
@@ -211,12 +236,18 @@ def _part(name: str) -> Any:  # noqa: ANN401 - a Part, checked here
 
 
 def _print(options: Options, document: dict[str, Any], view: object) -> None:
-    if options.json:
-        print(json.dumps(document, ensure_ascii=False, indent=1))  # noqa: T201 - the command's result
-    else:
-        from rich.console import Console
+    try:
+        if options.json or isinstance(view, str):
+            print(dumps(document, indent=1) if options.json else view)  # noqa: T201 - the command's result
+        else:
+            from rich.console import Console
 
-        Console().print(view, highlight=False)
+            Console().print(view, highlight=False)
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that nothing fails again at the exit
+        if not isinstance(error, BrokenPipeError):  # which is a reader such as `head`, who has seen enough
+            raise StoreError(f"the result cannot be printed: {error.strerror}", hint="check the disk") from error
 
 
 def _talk(line: str) -> None:

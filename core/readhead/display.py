@@ -5,21 +5,20 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, ConsoleOptions, Group
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text as Styled
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from readhead.session import Explanation, PatternView
     from readhead.library import Found, HeadScore
     from readhead.patterns import Array
     from readhead.program import Program
     from readhead.record import Drift
+    from readhead.session import Explanation, PatternView
 
 _LABEL = 10
 _SHADES = ("grey93", "grey85", "grey74", "grey66", "grey54", "grey46", "grey35", "grey27", "grey15", "grey3")
@@ -27,27 +26,43 @@ _SHADES = ("grey93", "grey85", "grey74", "grey66", "grey54", "grey46", "grey35",
 
 def explanation_table(explanation: Explanation) -> RenderableType:
     """The table of `readhead explain`, with what it means below it."""
-    corpus = explanation.corpus
-    sequences = len(corpus["held-out"])
-    title = (
-        f"{explanation.model}: {len(explanation.heads)} heads, on {sequences} held-out texts of {corpus.length} tokens"
-    )
+    corpus, part = explanation.corpus, explanation.part
+    title = f"{explanation.model}: {len(explanation.heads)} heads, on {_texts(len(corpus[part]), part, corpus.length)}"
     lines = [
-        f"Mean IoU {explanation.mean_iou:.3f} at {corpus.length} tokens; "
-        f"the best trivial program of each head reaches {explanation.mean_trivial_iou:.3f}.",
-        f"{len({head.program.source for head in explanation.heads})} of {explanation.library} programs are best "
-        f"somewhere. Programs were chosen on dev texts and measured on held-out ones; they ran {explanation.isolation}.",
+        (
+            f"Mean IoU {explanation.mean_iou:.3f} at {corpus.length} tokens; "
+            f"the best trivial program of each head reaches {explanation.mean_trivial_iou:.3f}."
+        ),
+        (
+            f"{len({head.program.source for head in explanation.heads})} of {explanation.library} programs are best "
+            f"somewhere. They were chosen on dev texts and measured on {part} texts."
+        ),
+        f"Isolation of the programs: {explanation.isolation}.",
     ]
     inactive = sum(head.inactive for head in explanation.heads)
     if inactive:
         lines.append(f"{inactive} heads are inactive: they keep 0.9 or more of their weight on the first token.")
-    lines += [f"Not ranked: {program.path}: {program.findings[0]}" for program in explanation.broken]
-    return Group(head_table(explanation.heads, title), *(Styled(line) for line in lines))
+    lines += [
+        f"{broken.program.path or broken.program.name}: coverage {broken.coverage:.0%}; {_reason(broken.error)}"
+        for broken in explanation.broken
+    ]
+    return Group(Styled(title, style="bold"), head_table(explanation.heads), *(Styled(line) for line in lines))
 
 
-def head_table(heads: Sequence[HeadScore], title: str) -> Table:
+def _texts(count: int, part: str, length: int) -> str:
+    return f"{count} {part} text{'s' if count > 1 else ''} of {length} tokens"
+
+
+def _reason(error: dict[str, Any]) -> str:
+    """A failure in a line: what, where, why, and what to do."""
+    place = f" in line {error['line']}" if error["line"] else ""
+    hint = f" ({error['hint']})" if error["hint"] else ""
+    return f"{error['kind']}{place}: {error['message']}{hint}"
+
+
+def head_table(heads: Sequence[HeadScore]) -> Table:
     """One row a head; the floor is the IoU of its best trivial program, the lift what the program has over it."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("Head", "IoU", "Floor", "Lift"):
         table.add_column(name, justify="left" if name == "Head" else "right", no_wrap=True)
     table.add_column("Program", no_wrap=True, max_width=22, style="cyan")
@@ -57,12 +72,16 @@ def head_table(heads: Sequence[HeadScore], title: str) -> Table:
             str(head.head),
             _iou(head),
             f"{head.trivial_iou:.3f}",
-            f"{head.lift:+.3f}",
-            escape(head.program.name),
-            escape(_remark(head)),
+            "–" if head.error else _signed(head.lift),
+            Styled(head.program.name),
+            Styled(_remark(head)),
             style="dim" if head.inactive else "",
         )
     return table
+
+
+def _signed(lift: float) -> str:
+    return f"{round(lift, 3) + 0.0:+.3f}"  # never -0.000
 
 
 def _iou(head: HeadScore) -> str:
@@ -71,7 +90,7 @@ def _iou(head: HeadScore) -> str:
 
 def _remark(head: HeadScore) -> str:
     if head.error:
-        return f"{head.error['kind']}: {head.error['message']}"
+        return _reason(head.error)
     coverage = f" [failed on {head.failed} of {head.sequences} texts]" if head.failed else ""
     return ("inactive; " if head.inactive else "") + head.program.explanation + coverage
 
@@ -79,45 +98,43 @@ def _remark(head: HeadScore) -> str:
 def score_view(scores: Sequence[HeadScore]) -> RenderableType:
     """The table of `readhead score`, with each score's further figures and worst rows below it."""
     first = scores[0]
-    title = f"{first.sequences} {first.part} texts of {first.length} tokens"
-    parts: list[RenderableType] = [head_table(scores, title)]
-    for score in scores:
+    title = Styled(_texts(first.sequences, first.part, first.length), style="bold")
+    parts: list[RenderableType] = [title, head_table(scores)]
+    for score in (score for score in scores if not score.error):
         name = f"{score.program.name} on {score.head}"
-        if score.error:
-            place = f" (line {score.error['line']})" if score.error.get("line") else ""
-            hint = f"; {score.error['hint']}" if score.error.get("hint") else ""
-            parts.append(Styled(f"{name}: {score.error['kind']}{place}: {score.error['message']}{hint}"))
-            continue
         without = "–" if score.iou_without_first is None else f"{score.iou_without_first:.3f}"
         parts.append(
             Styled(
                 f"{name}: without the first token {without}, Jensen-Shannon distance {score.jsd:.3f}, "
-                f"coverage {score.coverage:.0%}, {score.program.terms} terms"
+                f"coverage {score.coverage:.0%}, {score.program.terms} term{'s' if score.program.terms > 1 else ''}"
             )
         )
+        if score.failed:
+            parts.append(Styled(f"  {_reason(score.failures[0])}"))
         parts += [Styled(f"  {mistake}") for mistake in score.mistakes]
     return Group(*parts)
 
 
-def found_table(program: Program, found: Sequence[Found]) -> Table:
+def found_table(program: Program, found: Sequence[Found]) -> RenderableType:
     """The table of `readhead find`."""
-    table = Table(title=f"{program.name}: {program.explanation}", title_justify="left", box=None, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("Head", "IoU (dev)", "Lift", "Over", "Rank"):
         table.add_column(name, justify="left" if name in {"Head", "Over"} else "right", no_wrap=True)
     for row in found:
         over = f"{row.trivial} {row.trivial_iou:.3f}"
-        table.add_row(str(row.head), f"{row.iou:.3f}", f"{row.lift:+.3f}", over, f"{row.rank} of {row.of}")
-    return table
+        table.add_row(str(row.head), f"{row.iou:.3f}", _signed(row.lift), over, f"{row.rank} of {row.of}")
+    return Group(Styled(f"{program.name}: {program.explanation}", style="bold"), table)
 
 
 def check_table(results: Sequence[Drift]) -> Table:
     """The table of `readhead check`."""
-    table = Table(box=None, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("File", "Head", "Recorded", "Now", ""):
         table.add_column(name, justify="right" if name in {"Recorded", "Now"} else "left")
     for result in results:
         recorded, measured = ("–" if value is None else f"{value:.4f}" for value in (result.recorded, result.measured))
-        table.add_row(str(result.program.path), str(result.head), recorded, measured, escape(result.reason) or "holds")
+        head = str(result.head) if result.head else "–"
+        table.add_row(Styled(str(result.program.path)), head, recorded, measured, Styled(result.reason or "holds"))
     return table
 
 
@@ -143,7 +160,7 @@ class _Maps:
 
 
 def heat_maps(tokens: Sequence[str], maps: Sequence[tuple[str, Array]], *, width: int) -> RenderableType:
-    """Matrices `[n, n]` side by side, a digit a cell: tenths of weight, blank under 0.05, 9 from 0.85 on.
+    """Matrices `[n, n]` side by side, a digit a cell: tenths of weight, a dot under 0.05, 9 from 0.85 on.
 
     Only the first rows and columns are drawn that fit into `width` characters; the caption says so.
     """
@@ -157,7 +174,7 @@ def heat_maps(tokens: Sequence[str], maps: Sequence[tuple[str, Array]], *, width
                 line.append(*_cell(float(matrix[row, column]), seen=column <= row))
             line.append("  ")
         lines.append(line)
-    caption = "Rows look, columns are looked at; a digit is tenths of weight, blank under 0.05."
+    caption = "Rows look, columns are looked at; a digit is tenths of weight, · is less."
     if shown < len(tokens):
         caption += f" The first {shown} of {len(tokens)} tokens."
     return Group(*lines, Styled(caption, style="italic"))

@@ -11,10 +11,10 @@ import hashlib
 import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +42,10 @@ from readhead.scoring import (
     trivial_patterns,
     worst_rows,
 )
-from readhead.workspace import ScoreKey, StoredScore, Workspace
+from readhead.workspace import FigureKey, ScoreKey, StoredScore, Workspace
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 Report = Callable[[str, int, int], None]
 """Called with a stage's name, what is done and what there is to do."""
@@ -157,6 +160,17 @@ class HeadScore:
         """What went wrong first, where the program gave nothing at all."""
         return dict(self.failures[0]) if self.failed == self.sequences and self.failures else None
 
+    def figures(self) -> dict[str, Any]:
+        """What a workspace keeps: everything but head, program and mistakes, ready for JSON."""
+        kept = (item.name for item in fields(self) if item.name not in {"head", "program", "mistakes"})
+        return {name: getattr(self, name) for name in kept}
+
+    @classmethod
+    def of_figures(cls, head: HeadId, program: Program, figures: dict[str, Any]) -> HeadScore:
+        """The score that `figures` came from."""
+        listed = {name: tuple(figures[name]) for name in ("failures", "by_sequence")}
+        return cls(head=head, program=program, **{**figures, **listed})
+
     def as_dict(self) -> dict[str, Any]:
         """One row of the `heads` list of `readhead explain --json`."""
         return {
@@ -192,6 +206,16 @@ class HeadScore:
             "mistakes": [asdict(mistake) for mistake in self.mistakes],
             "error": self.error,
         }
+
+    def __rich__(self) -> RenderableType:
+        from readhead.display import score_view  # noqa: PLC0415 - rich only where something is shown
+
+        return score_view([self])
+
+    def _repr_html_(self) -> str:
+        from readhead.display import as_html  # noqa: PLC0415 - as above
+
+        return as_html(self)
 
 
 _FIGURES = ("iou", "lift", "iou_without_first", "jsd")
@@ -247,7 +271,8 @@ def measure_floor(target: Target, part: Part) -> Floor:
 
     results = _over(one, target.places(part))
     return Floor(
-        np.mean([trivial_iou for trivial_iou, _ in results], axis=0).astype(np.float32), np.mean([mass for _, mass in results], axis=0)
+        np.mean([trivial_iou for trivial_iou, _ in results], axis=0).astype(np.float32),
+        np.mean([mass for _, mass in results], axis=0),
     )
 
 
@@ -266,7 +291,7 @@ def rank(
     unknown = {key: program for key, program in zip(keys, programs, strict=True) if key not in known}
     if unknown:
         fresh = dict(zip(unknown, _score_all(list(unknown.values()), target, part, sandbox, report), strict=True))
-        workspace.store_scores({k: s for k, s in fresh.items() if not any(f["kind"] in _PASSING for f in s.failures)})
+        workspace.store_scores({key: score for key, score in fresh.items() if _lasts(score.failures)})
         known |= fresh
     scores = [known[key] for key in keys]
     return Ranking(
@@ -278,6 +303,30 @@ def rank(
     )
 
 
+def score_known(
+    pairs: Sequence[tuple[Program, HeadId]],
+    target: Target,
+    workspace: Workspace,
+    sandbox: Sandbox,
+    *,
+    part: Part = "held-out",
+    report: Report | None = None,
+) -> list[HeadScore]:
+    """As `score_pairs`; what the workspace knows already is not computed again."""
+    keys = [(_key(program, target, part), str(head)) for program, head in pairs]
+    known = workspace.stored_figures(keys)
+    unknown = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in known}
+    fresh: dict[FigureKey, HeadScore] = {}
+    if unknown:
+        scores = score_pairs(list(unknown.values()), target, sandbox, part=part, report=report)
+        fresh = dict(zip(unknown, scores, strict=True))
+        workspace.store_figures({key: score.figures() for key, score in fresh.items() if _lasts(score.failures)})
+    return [
+        replace(fresh[key], program=program) if key in fresh else HeadScore.of_figures(head, program, known[key])
+        for key, (program, head) in zip(keys, pairs, strict=True)
+    ]
+
+
 def score_pairs(
     pairs: Sequence[tuple[Program, HeadId]],
     target: Target,
@@ -287,11 +336,7 @@ def score_pairs(
     mistakes: int = 0,
     report: Report | None = None,
 ) -> list[HeadScore]:
-    """Every figure of each (program, head), in the order given.
-
-    Args:
-        mistakes: how many of the worst rows to tell, at most one a sequence.
-    """
+    """Every figure of each (program, head), in the order given, with `mistakes` worst rows, one a sequence at most."""
     floor = measure_floor(target, part)
     programs = list({program.source: program for program, _ in pairs}.values())
     tallies = {(program.source, head): _Tally(program, head) for program, head in pairs}
@@ -300,7 +345,7 @@ def score_pairs(
     for span, batch in _batches(target.corpus[part], len(programs)):
         for program, (predictions, problems) in zip(programs, predict(programs, batch, sandbox), strict=True):
             for tally in (tally for (source, _), tally in tallies.items() if source == program.source):
-                tally.failures = tally.failures or tuple(problem.as_dict() for problem in problems)
+                _note(tally.failures, problems, span.start)
                 row = target.geometry.index_of(tally.head)
                 for place, prediction in zip(span, predictions, strict=True):
                     pattern = target.store.read(places[place], row)
@@ -311,7 +356,8 @@ def score_pairs(
             done += len(batch)
             if report:
                 report("score", done, len(places) * len(programs))
-    return [tallies[program.source, head].score(target, part, floor, mistakes=mistakes) for program, head in pairs]
+    scores = {key: tally.score(target, part, floor, mistakes=mistakes) for key, tally in tallies.items()}
+    return [replace(scores[program.source, head], program=program) for program, head in pairs]
 
 
 @dataclass
@@ -325,7 +371,7 @@ class _Tally:
     jsd: list[float] = field(default_factory=list)
     left_out: int = 0
     failed: int = 0
-    failures: tuple[dict[str, Any], ...] = ()
+    failures: dict[str, dict[str, Any]] = field(default_factory=dict)
     worst: list[Mistake] = field(default_factory=list)
 
     def add(self, prediction: Array | None, pattern: Array, length: int) -> None:
@@ -359,10 +405,15 @@ class _Tally:
             trivial_iou=trivial_iou,
             inactive=bool(floor.first_mass[row] >= INACTIVE),
             failed=self.failed,
-            failures=self.failures,
+            failures=tuple(self.failures.values()),
             mistakes=tuple(sorted(self.worst, key=lambda mistake: mistake.overlap)[:mistakes]),
             by_sequence=tuple(self.iou),
         )
+
+
+def _lasts(failures: Sequence[dict[str, Any]]) -> bool:
+    """Whether a program that failed so would fail again: a busy machine may have been the reason."""
+    return not any(failure["kind"] in _PASSING for failure in failures)
 
 
 def _key(program: Program, target: Target, part: Part) -> ScoreKey:
@@ -374,7 +425,8 @@ def _key(program: Program, target: Target, part: Part) -> ScoreKey:
 def language_fingerprint() -> str:
     """Of everything that gives a program's words their meaning: 16 hexadecimal digits."""
     here = Path(__file__).parent
-    sources = [(here / name).read_bytes() for name in ("language.py", "reading.py", "words.py", "scoring.py")]
+    names = ("language.py", "reading.py", "words.py", "scoring.py", "sandbox/policy.py")
+    sources = [(here / name).read_bytes() for name in names]
     return hashlib.sha256(b"\0".join(sources)).hexdigest()[:16]
 
 
@@ -385,7 +437,7 @@ def _score_all(
     length = target.store.length
     total = np.zeros((len(programs), target.geometry.size))
     failed = np.zeros(len(programs), int)
-    failures: list[tuple[dict[str, Any], ...]] = [()] * len(programs)
+    failures: list[dict[str, dict[str, Any]]] = [{} for _ in programs]
     done = 0
     for sequences, batch in _batches(target.corpus[part], len(programs)):
         predictions = np.zeros((len(batch), len(programs), packed_size(length)), np.float32)
@@ -394,7 +446,7 @@ def _score_all(
                 if packed is not None:
                     predictions[place, number] = packed
             failed[number] += sum(packed is None for packed in weights)
-            failures[number] = failures[number] or tuple(problem.as_dict() for problem in problems)
+            _note(failures[number], problems, sequences.start)
             done += len(batch)
             if report:
                 report("rank", done, len(programs) * len(places))
@@ -404,7 +456,14 @@ def _score_all(
 
         total += sum(iou_of_overlap(shared, length) for shared in _over(one, range(len(batch))))
     mean = (total / len(places)).astype(np.float32)
-    return [StoredScore(mean[k], int(failed[k]), failures[k]) for k in range(len(programs))]
+    return [StoredScore(mean[k], int(failed[k]), tuple(failures[k].values())) for k in range(len(programs))]
+
+
+def _note(known: dict[str, dict[str, Any]], problems: Iterable[Failure], start: int) -> None:
+    """Keep the first failure of each kind; `problems` count their sequences from `start` of the part."""
+    for problem in problems:
+        place = None if problem.sequence is None else start + problem.sequence
+        known.setdefault(problem.kind, replace(problem, sequence=place).as_dict())
 
 
 def predict(
@@ -418,13 +477,14 @@ def predict(
     runs = sandbox.run_many([program.source for program in programs if not program.findings])
     for program in programs:
         if program.findings:
-            yield [None] * len(sequences), tuple(_refusal(finding) for finding in program.findings)
+            yield [None] * len(sequences), tuple(refusal(finding) for finding in program.findings)
         else:
             run = next(runs)
             yield [None if weights is None else as_pattern(weights) for weights in run.weights], run.failures
 
 
-def _refusal(finding: Finding) -> Failure:
+def refusal(finding: Finding) -> Failure:
+    """A finding as the failure of a program that was not run."""
     return Failure(
         kind="refused",
         message=finding.message,

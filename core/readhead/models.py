@@ -89,6 +89,7 @@ def load_model(spec: str | Path, *, device: str | None = None) -> LoadedModel:
         checkpoint = _locate(spec)
         config: PreTrainedConfig = checkpoint.load(AutoConfig)
         check_architecture(config)
+        checkpoint.check_tokenizer()
         tokenizer: PreTrainedTokenizerBase = checkpoint.load(AutoTokenizer)
         model = _load_weights(checkpoint, target)
     return wrap_model(model, tokenizer, name=str(spec))
@@ -152,6 +153,11 @@ class _Checkpoint:
         except Exception as error:  # files from anywhere, and four libraries that read them
             raise self._translated(_PARTS[kind], error) from error
 
+    def check_tokenizer(self) -> None:
+        """Refuses a folder without one: for some architectures transformers would make up an empty tokenizer."""
+        if self.is_folder and not _has_tokenizer(Path(self.source)):
+            raise ModelError(f"the folder {self.spec} holds no tokenizer", hint=_FOLDER_HINT)
+
     def _translated(self, part: str, error: Exception) -> ModelError:
         text = str(error)
         if "trust_remote_code" in text:
@@ -173,8 +179,6 @@ class _Checkpoint:
                 f"{self.source!r} cannot be fetched from the Hugging Face hub: no such model, no access, or no network",
                 hint="a local folder or `bundled` works without a network",
             )
-        if part == "tokenizer" and self.is_folder and not _has_tokenizer(Path(self.source)):
-            return ModelError(f"the folder {self.spec} holds no tokenizer", hint=_FOLDER_HINT)
         return ModelError(f"the {part} of {self.spec} cannot be read: {_first_line(error)}", hint=_FOLDER_HINT)
 
 
@@ -283,7 +287,7 @@ def probe(model: PreTrainedModel) -> Geometry:
         ProbeError: naming the first probe that failed.
     """
     check_architecture(model.config)
-    with _evaluating(model), torch.inference_mode():
+    with evaluating(model), torch.inference_mode():
         return _Probes(model).run()
 
 
@@ -384,7 +388,8 @@ def _look_at_self(_layer: int, pattern: Callable[[], Tensor]) -> dict[int, Tenso
 
 
 @contextmanager
-def _evaluating(model: PreTrainedModel) -> Iterator[None]:
+def evaluating(model: PreTrainedModel) -> Iterator[None]:
+    """Puts `model` into evaluation mode, without dropout, and what was in training back into it on any exit."""
     training = [module for module in model.modules() if module.training]
     model.eval()  # type: ignore[no-untyped-call]  # transformers does not type it
     try:

@@ -17,8 +17,6 @@ from readhead.errors import UsageError
 
 if TYPE_CHECKING:
     from readhead.session import Session
-    from readhead.library import Report
-    from readhead.models import LoadedModel
     from readhead.workspace import Settings, Workspace
 
 
@@ -59,15 +57,18 @@ class Options:
     @contextmanager
     def session(self) -> Iterator[Session]:
         """The model on the corpus in the workspace, with progress on stderr."""
-        from readhead.session import Session  # noqa: PLC0415 - as above
         from readhead.progress import progress  # noqa: PLC0415 - as above
+        from readhead.session import Session  # noqa: PLC0415 - as above
         from readhead.workspace import Workspace  # noqa: PLC0415 - as above
 
         if self.workspace is not None and self.workspace.exists() and not self.workspace.is_dir():
             raise UsageError(f"{self.workspace} is not a folder", hint="name a folder for --workspace")
-        with Workspace.open(self.workspace) as workspace, progress() as report:
-            with Session.open(workspace, self.settings(workspace), report=report) as session:
-                yield session
+        with (
+            Workspace.open(self.workspace) as workspace,
+            progress() as report,
+            Session.open(workspace, self.settings(workspace), report=report) as session,
+        ):
+            yield session
 
 
 def _from_root(root: Path, location: str) -> str:
@@ -95,5 +96,5 @@ def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
     keyword_only = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
     call.__signature__ = inspect.Signature([*keyword_only, *shared])  # type: ignore[attr-defined]  # inspect reads it
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *shared)}
-    del call.__wrapped__  # type: ignore[attr-defined]  # or inspect looks through
+    del call.__wrapped__  # or inspect looks through
     return call

@@ -106,7 +106,7 @@ def parse(source: str, *, name: str = "program", path: Path | None = None) -> Pr
     docstring = _docstring(root)
     head = _head_function(root)
     metadata, metadata_findings = _read_metadata(source)
-    findings = [*_syntax_findings(source, root), *metadata_findings]
+    findings = [*_syntax_findings(source), *metadata_findings]
     if not any(finding.code == "RH201" for finding in findings):
         findings += _form_findings(head)
     return Program(
@@ -160,7 +160,7 @@ def _head_function(root: Node) -> Node | None:
     return None
 
 
-def _syntax_findings(source: str, root: Node) -> list[Finding]:
+def _syntax_findings(source: str) -> list[Finding]:
     try:
         ast.parse(source)
     except SyntaxError as error:
@@ -193,10 +193,10 @@ def _read_metadata(source: str) -> tuple[Metadata, list[Finding]]:
     if len(blocks) > 1:
         return Metadata(), [Finding(line, 1, "RH210", "there are two metadata blocks", "keep one `# /// script` block")]
     try:
-        table = tomllib.loads(metadata_toml(blocks[0])).get("tool", {}).get("readhead", {})
+        tool = tomllib.loads(metadata_toml(blocks[0])).get("tool", {})
     except tomllib.TOMLDecodeError as error:
         return Metadata(), [Finding(line, 1, "RH211", f"the metadata is not TOML: {error}", "mend the block")]
-    return _metadata_of(table, line)
+    return _metadata_of(tool.get("readhead", {}) if isinstance(tool, dict) else tool, line)
 
 
 def _metadata_of(table: object, line: int) -> tuple[Metadata, list[Finding]]:
@@ -228,7 +228,7 @@ def _metadata_of(table: object, line: int) -> tuple[Metadata, list[Finding]]:
 
 def metadata_toml(block: re.Match[str]) -> str:
     """The TOML inside a metadata block."""
-    return "".join(line[2:] if line.startswith("# ") else line[1:] for line in block["body"].splitlines(keepends=True))
+    return "\n".join(line[2:] if line.startswith("# ") else line[1:] for line in block["body"].split("\n"))
 
 
 def metadata_block(source: str) -> re.Match[str] | None:
@@ -249,7 +249,7 @@ def _count_lines(source: str, root: Node) -> int:
         left_out |= _rows(node)
     return sum(
         1
-        for row, line in enumerate(source.splitlines())
+        for row, line in enumerate(source.split("\n"))
         if line.strip() and not line.lstrip().startswith("#") and row not in left_out
     )
 

@@ -1,4 +1,4 @@
-"""Progress on stderr: bars on a terminal, one line a finished stage elsewhere."""
+"""Progress on stderr: bars on a terminal, nothing elsewhere."""
 
 from __future__ import annotations
 

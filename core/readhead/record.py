@@ -6,23 +6,24 @@ changes the metadata block and nothing else in the file.
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import tomlkit
 
 from readhead.errors import ProgramError
 from readhead.heads import HeadId
 from readhead.patterns import write_beside
-from readhead.program import Program, metadata_block, metadata_toml, parse
+from readhead.program import Program, metadata_block, metadata_toml
 
 if TYPE_CHECKING:
-    from readhead.session import Session
     from readhead.library import HeadScore
+    from readhead.session import Session
 
 TOLERANCE = 0.005
 """How far a recomputed IoU may lie from the recorded one: several times what other processors and BLAS libraries do."""
@@ -34,7 +35,8 @@ class Drift:
     """One recorded score beside the recomputed one."""
 
     program: Program
-    head: HeadId
+    head: HeadId | None
+    """None where the file does not tell."""
     recorded: float | None
     """None where nothing is recorded for the head."""
     measured: float | None
@@ -46,7 +48,7 @@ class Drift:
         """One row of `readhead check --json`."""
         return {
             "file": str(self.program.path),
-            "head": str(self.head),
+            "head": str(self.head) if self.head else None,
             "recorded": self.recorded,
             "measured": self.measured,
             "ok": not self.reason,
@@ -64,11 +66,11 @@ def record(programs: Sequence[Program], session: Session) -> list[HeadScore]:
     """
     for program in programs:
         if program.findings:
-            raise ProgramError(f"{program.path}: {program.findings[0]}", hint="mend the file, then record it")
+            raise ProgramError(f"{program.path}:{program.findings[0]}", hint="mend the file, then record it")
         if not program.metadata.heads:
             raise ProgramError(
                 f"{program.path} names no heads",
-                hint='write `# heads = ["L0H1"]` into its metadata, or see `readhead find`',
+                hint='give it a metadata block: # /// script, # [tool.readhead], # heads = ["L0H1"], # ///',
             )
     pairs = [(program, head) for program in programs for head in program.metadata.heads]
     scores = session.score(pairs)
@@ -80,7 +82,7 @@ def record(programs: Sequence[Program], session: Session) -> list[HeadScore]:
     for program in programs:
         own = [score for score in scores if score.program is program]
         if program.path:
-            write_beside(program.path, with_record(program.source, stamp(session), own))
+            _write(program, program.path, stamp(session), own)
     return scores
 
 
@@ -101,8 +103,8 @@ def stamp(session: Session) -> dict[str, Any]:
 def with_record(source: str, stamped: dict[str, Any], scores: Sequence[HeadScore]) -> str:
     """The program's text with these scores in its metadata; a block is added after the docstring where none is."""
     block = metadata_block(source)
-    document = tomlkit.parse(metadata_toml(block)) if block else tomlkit.parse("[tool.readhead]\n")
-    table = document["tool"]["readhead"]  # type: ignore[index]  # tomlkit types containers loosely
+    document = tomlkit.parse(metadata_toml(block) if block else "[tool.readhead]\n")
+    table = document["tool"]["readhead"]
     recorded = tomlkit.table()
     recorded.update(stamped)
     measured = tomlkit.table()
@@ -118,61 +120,82 @@ def with_record(source: str, stamped: dict[str, Any], scores: Sequence[HeadScore
         )
         measured[str(score.head)] = row
     recorded["scores"] = measured
-    table["recorded"] = recorded  # type: ignore[index]  # as above
+    table["recorded"] = recorded
     lines = tomlkit.dumps(document).rstrip("\n").split("\n")
-    text = "\n".join(["# /// script", *(f"# {line}" if line else "#" for line in lines), "# ///"]) + "\n"
+    text = "\n".join(["# /// script", *(f"# {line}" if line else "#" for line in lines), "# ///"])
     if block:
-        return source[: block.start()] + text.rstrip("\n") + source[block.end() :]
+        return source[: block.start()] + text + source[block.end() :]
     place = _after_docstring(source)
-    return source[:place] + ("\n" if place else "") + text + ("\n" if not place else "") + source[place:]
+    return source[:place] + ("\n" if place else "") + text + "\n" + ("" if place else "\n") + source[place:]
 
 
 def _after_docstring(source: str) -> int:
     """Where a metadata block goes that a file does not have yet: the start of the line after its docstring."""
-    import ast
-
     body = ast.parse(source).body
     if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and body[0].end_lineno:
-        return sum(len(line) for line in source.splitlines(keepends=True)[: body[0].end_lineno])
+        return sum(len(line) + 1 for line in source.split("\n")[: body[0].end_lineno])
     return 0
 
 
+def _write(program: Program, path: Path, stamped: dict[str, Any], scores: Sequence[HeadScore]) -> None:
+    """Put the scores into the file; its byte order mark, its line endings and whatever else it holds stay."""
+    text = path.read_bytes().decode("utf-8")
+    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    ending = "\r\n" if "\r\n" in text else "\n"
+    if text.removeprefix(mark).replace("\r\n", "\n") != program.source:
+        raise ProgramError(f"{path} was changed while it was measured", hint="record it again")
+    write_beside(path, mark + with_record(program.source, stamped, scores).replace("\n", ending))
+
+
 def check(programs: Sequence[Program], session: Session, *, tolerance: float = TOLERANCE) -> list[Drift]:
-    """Every recorded score beside the recomputed one; programs that record nothing are left out."""
+    """Every recorded score beside the recomputed one; a file with findings has drifted.
+
+    Programs that record nothing are left out.
+    """
     current = stamp(session)
     results: list[Drift] = []
     pairs: list[tuple[Program, HeadId]] = []
     for program in programs:
-        recorded = program.metadata.recorded
+        heads = program.metadata.heads
         if program.findings:
-            reason = str(program.findings[0])
-            results += [Drift(program, head, None, None, reason) for head in program.metadata.heads]
-        elif recorded is not None:
-            scores = recorded.get("scores", {})
-            changed = [
-                key
-                for key in ("model_fingerprint", "corpus_fingerprint", "length")
-                if recorded.get(key) != current[key]
-            ]
-            for head in program.metadata.heads:
-                known = scores.get(str(head), {}).get("iou")
-                if changed:
-                    now, then = current[changed[0]], recorded.get(changed[0])
-                    reason = f"another {changed[0].replace('_fingerprint', '')}: recorded {then}, now {now}"
-                    results.append(Drift(program, head, known, None, reason))
-                else:
-                    pairs.append((program, head))
+            results += [Drift(program, head, None, None, str(program.findings[0])) for head in heads or (None,)]
+        elif program.metadata.recorded is not None:
+            reason = _moved(program.metadata.recorded, current)
+            if reason:
+                results += [Drift(program, head, _recorded_iou(program, head), None, reason) for head in heads]
+            else:
+                pairs += [(program, head) for head in heads]
     for score in session.score(pairs) if pairs else []:
         results.append(_compare(score, tolerance))
     return results
 
 
+def _moved(recorded: dict[str, Any], current: dict[str, Any]) -> str:
+    """Why a record cannot be compared with what is measured now; empty where it can."""
+    for what in ("model", "corpus"):
+        if recorded.get(f"{what}_fingerprint") != current[f"{what}_fingerprint"]:
+            then, now = (
+                f"{what} {told.get(what)}, {told.get('sequences')} texts of {told.get('length')} tokens"
+                for told in (recorded, current)
+            )
+            return f"recorded with {then}; now {now if now != then else f'the {what} is another one of that name'}"
+    return ""
+
+
+def _recorded_iou(program: Program, head: HeadId) -> float | None:
+    """None where nothing is recorded for the head, or nothing that makes sense."""
+    scores = (program.metadata.recorded or {}).get("scores")
+    row = scores.get(str(head)) if isinstance(scores, dict) else None
+    known = row.get("iou") if isinstance(row, dict) else None
+    return float(known) if isinstance(known, int | float) else None
+
+
 def _compare(score: HeadScore, tolerance: float) -> Drift:
-    known = (score.program.metadata.recorded or {}).get("scores", {}).get(str(score.head), {}).get("iou")
+    known = _recorded_iou(score.program, score.head)
     if score.error:
         return Drift(score.program, score.head, known, None, f"{score.error['kind']}: {score.error['message']}")
     reason = ""
-    if not isinstance(known, int | float):
+    if known is None:
         reason = "no score is recorded for this head"
     elif not math.isclose(known, score.iou, abs_tol=tolerance):
         reason = f"the IoU moved from {known:.4f} to {score.iou:.4f}"
@@ -181,15 +204,16 @@ def _compare(score: HeadScore, tolerance: float) -> Drift:
 
 def junit(results: Sequence[Drift]) -> str:
     """The results as JUnit XML: a test case a program and head."""
-    suite = ElementTree.Element(
+    suite = ET.Element(
         "testsuite",
         name="readhead check",
         tests=str(len(results)),
         failures=str(sum(bool(result.reason) for result in results)),
     )
     for result in results:
-        case = ElementTree.SubElement(suite, "testcase", classname=str(result.program.path), name=str(result.head))
+        name = str(result.head or "file")
+        case = ET.SubElement(suite, "testcase", classname=str(result.program.path), name=name)
         if result.reason:
-            ElementTree.SubElement(case, "failure", message=result.reason)
-    ElementTree.indent(suite)
-    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+            ET.SubElement(case, "failure", message=result.reason)
+    ET.indent(suite)
+    return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"

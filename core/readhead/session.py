@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from readhead.corpus import Corpus, Part, Sizes, build_corpus, read_documents, tokenize
-from readhead.errors import ProgramError
+from readhead.errors import ProgramError, UsageError
 from readhead.heads import HeadId
 from readhead.library import (
     Found,
@@ -31,6 +31,8 @@ from readhead.library import (
     measure_floor,
     predict,
     rank,
+    refusal,
+    score_known,
     score_pairs,
     shipped_library,
 )
@@ -41,11 +43,31 @@ from readhead.scoring import iou
 from readhead.workspace import Settings, Workspace
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from readhead.models import LoadedModel
 
 _DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A program that was not run because of its findings, or that failed on some texts."""
+
+    program: Program
+    coverage: float
+    """Share of the texts on which it gave a prediction."""
+    error: dict[str, Any]
+    """What went wrong first, as in `HeadScore.error`."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """One row of the `broken` list of `readhead explain --json`."""
+        return {
+            "file": str(self.program.path or self.program.name),
+            "coverage": self.coverage,
+            "error": self.error,
+        }
 
 
 @dataclass(frozen=True)
@@ -60,21 +82,23 @@ class Explanation:
     """How programs were kept apart from the machine, in words."""
     library: int
     """Programs that were ranked."""
-    broken: tuple[Program, ...]
-    """Program files that were not ranked because of their findings."""
+    broken: tuple[Broken, ...]
+    """Programs with findings, which were not ranked, and programs that failed somewhere on `dev`."""
+    part: Part
+    """The part of the corpus that `heads` are measured on; the programs are chosen on `dev`."""
     heads: tuple[HeadScore, ...]
-    """One for each head, layer by layer, measured on `held-out`."""
+    """One for each head, layer by layer."""
     seconds: dict[str, float]
     """What the stages took."""
 
     @property
     def mean_iou(self) -> float:
-        """Mean over heads of the held-out IoU."""
+        """Mean over heads of the IoU."""
         return fmean(head.iou for head in self.heads)
 
     @property
     def mean_trivial_iou(self) -> float:
-        """Mean over heads of the best trivial program's held-out IoU."""
+        """Mean over heads of the best trivial program's IoU."""
         return fmean(head.trivial_iou for head in self.heads)
 
     def as_dict(self) -> dict[str, Any]:
@@ -86,11 +110,9 @@ class Explanation:
             "programs": {
                 "library": self.library,
                 "distinct_best": len({head.program.source for head in self.heads}),
-                "broken": [
-                    {"file": str(program.path), "findings": [str(finding) for finding in program.findings]}
-                    for program in self.broken
-                ],
+                "broken": [broken.as_dict() for broken in self.broken],
             },
+            "part": self.part,
             "heads": [head.as_dict() for head in self.heads],
             "mean_iou": self.mean_iou,
             "median_iou": median(head.iou for head in self.heads),
@@ -98,7 +120,7 @@ class Explanation:
             "seconds": self.seconds,
         }
 
-    def __rich__(self) -> object:
+    def __rich__(self) -> RenderableType:
         from readhead.display import explanation_table  # noqa: PLC0415 - rich only where something is shown
 
         return explanation_table(self)
@@ -133,11 +155,11 @@ class PatternView:
             "program": self.program.name,
             "iou": self.iou,
             "tokens": list(self.tokens),
-            "pattern": self.pattern.round(_DIGITS).tolist(),
-            "prediction": self.prediction.round(_DIGITS).tolist(),
+            "pattern": self.pattern.astype(float).round(_DIGITS).tolist(),
+            "prediction": self.prediction.astype(float).round(_DIGITS).tolist(),
         }
 
-    def __rich__(self) -> object:
+    def __rich__(self) -> RenderableType:
         from readhead.display import pattern_view  # noqa: PLC0415 - rich only where something is shown
 
         return pattern_view(self)
@@ -161,6 +183,7 @@ class Session:
 
         documents = read_documents(settings.corpus)  # a wrong name is told before a model is loaded
         model = load_model(settings.model, device=settings.device or None)
+        _check_length(model, settings.length)
         corpus = build_corpus(documents, model.tokenizer, settings.sizes, name=settings.corpus, seed=settings.seed)
         return cls(model, corpus, workspace, report=report)
 
@@ -174,7 +197,7 @@ class Session:
         self.sandbox = Sandbox()
         self.seconds: dict[str, float] = {}
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -210,25 +233,33 @@ class Session:
             self.workspace.store_assignments(target.model, self.corpus.fingerprint, best)
         return ranking
 
-    def best(self, programs: Sequence[Program], *, part: Part = "dev") -> list[HeadScore]:
-        """Every figure of each head's best program, which is chosen on `dev` and measured on `part`."""
+    def explain(self, programs: Sequence[Program], *, part: Part = "held-out") -> Explanation:
+        """The best of `programs` for every head, chosen on `dev` and measured on `part`.
+
+        What the workspace knows already is not computed again.
+        """
         ranking = self.ranking(programs)
         heads = self.model.geometry.head_ids()
-        return self.score(
-            [(ranking.programs[k], head) for k, head in zip(ranking.best(), heads, strict=True)], part=part
-        )
-
-    def explain(self, programs: Sequence[Program]) -> Explanation:
-        """The best of `programs` for every head, chosen on `dev` and measured on `held-out`."""
-        scores = self.best(programs, part="held-out")
-        broken = tuple(program for program in programs if program.findings)
+        best = [(ranking.programs[k], head) for k, head in zip(ranking.best(), heads, strict=True)]
+        target = self.target()
+        with self._timed("score"):
+            scores = score_known(best, target, self.workspace, self.sandbox, part=part, report=self.report)
+        refused = [
+            Broken(program, 0.0, refusal(program.findings[0]).as_dict()) for program in programs if program.findings
+        ]
+        failing = [
+            Broken(program, 1 - failed / len(self.corpus["dev"]), failures[0])
+            for program, failed, failures in zip(ranking.programs, ranking.failed, ranking.failures, strict=True)
+            if failures
+        ]
         return Explanation(
             model=self.model.name,
             layers=self.model.geometry.layers,
             corpus=self.corpus,
             isolation=self.sandbox.isolation,
-            library=len(programs) - len(broken),
-            broken=broken,
+            library=len(ranking.programs),
+            broken=(*refused, *failing),
+            part=part,
             heads=tuple(scores),
             seconds=dict(self.seconds),
         )
@@ -236,7 +267,7 @@ class Session:
     def find(self, program: Program, others: Sequence[Program]) -> list[Found]:
         """All heads in the order of the program's IoU on `dev`, with its place among `others`."""
         if program.findings:
-            raise ProgramError(f"{program.path}: {program.findings[0]}", hint="mend the file first")
+            raise ProgramError(f"{program.path}:{program.findings[0]}", hint="mend the file first")
         rivals = [other for other in others if other.source != program.source]
         ranking = self.ranking([program, *rivals])
         failures = ranking.failures[0]
@@ -249,14 +280,20 @@ class Session:
         self, pairs: Sequence[tuple[Program, HeadId]], *, part: Part = "held-out", mistakes: int = 0
     ) -> list[HeadScore]:
         """Every figure of each (program, head)."""
-        for _, head in pairs:
-            self.model.geometry.index_of(head)  # before any work
+        for program, head in pairs:  # before any work
+            try:
+                self.model.geometry.index_of(head)
+            except UsageError as error:
+                told = program.path if head in program.metadata.heads else None  # else the command line told it
+                raise UsageError(f"{told}: {error}" if told else str(error), hint=error.hint) from error
         target = self.target()
         with self._timed("score"):
             return score_pairs(pairs, target, self.sandbox, part=part, mistakes=mistakes, report=self.report)
 
     def show(self, head: HeadId, program: Program | None = None, text: str | None = None) -> PatternView:
-        """A head's pattern on a text (by default the first dev text) beside a program's prediction (by default the best).
+        """A head's pattern beside a program's prediction, on one text.
+
+        The text is the first dev text by default, and the program the best of the library.
 
         Raises:
             ProgramError: if the program fails on the text.
@@ -267,12 +304,15 @@ class Session:
             program = ranking.programs[ranking.best()[place]]
         sequence = self.corpus["dev"][0] if text is None else tokenize(self.model.tokenizer, text)
         length = len(sequence.ids)
+        _check_length(self.model, length)
         pattern = read_packed(self.model, [sequence])[0, place].astype(np.float32)
         ((predictions, failures),) = predict([program], [sequence], self.sandbox)
         if predictions[0] is None:
             failure = failures[0]
             line = f", line {failure.line}" if failure.line else ""
-            raise ProgramError(f"{program.path or program.name}{line}: {failure.message}", hint=failure.hint)
+            raise ProgramError(
+                f"{program.path or program.name}{line}: {failure.message}", hint=failure.hint or "mend the program"
+            )
         return PatternView(
             head, program, sequence.text.surfaces, unpack(pattern, length), unpack(predictions[0], length)
         )
@@ -282,6 +322,14 @@ class Session:
         start = time.perf_counter()
         yield
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+def _check_length(model: LoadedModel, length: int) -> None:
+    positions = getattr(model.model.config.get_text_config(), "max_position_embeddings", None)
+    if positions is not None and length > positions:
+        raise UsageError(
+            f"{length} tokens are more than the {positions} positions of {model.name}", hint="use a smaller --length"
+        )
 
 
 def explain(
@@ -365,8 +413,9 @@ def _session(
     from readhead.models import wrap_model  # noqa: PLC0415 - only who reads a model waits for torch
 
     documents = read_documents("bundled") if texts is None else texts
-    corpus = build_corpus(documents, tokenizer, sizes, name="bundled" if texts is None else "texts", seed=seed)
     loaded = wrap_model(model, tokenizer)
+    _check_length(loaded, (sizes or Sizes()).length)
+    corpus = build_corpus(documents, tokenizer, sizes, name="bundled" if texts is None else "texts", seed=seed)
     with (
         Workspace.open(workspace) if workspace else Workspace.temporary() as opened,
         Session(loaded, corpus, opened, report=report) as session,

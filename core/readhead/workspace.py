@@ -13,11 +13,12 @@ import tempfile
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from filelock import FileLock
 
 from readhead.corpus import Sizes
 from readhead.errors import StoreError, UsageError
@@ -27,6 +28,7 @@ CONFIG = "readhead.toml"
 STATE = ".readhead"
 _SCHEMA = 1
 _BUSY_SECONDS = 30
+_LEAST = {"fit": 1, "dev": 1, "held_out": 1, "length": 2}
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,16 @@ class ScoreKey:
     part: str
 
 
+FigureKey = tuple[ScoreKey, str]
+"""A score's key, and one head."""
+
+
 class Workspace:
     """An open workspace. Close it, or use it in a `with` block."""
 
-    def __init__(self, root: Path, settings: Settings, *, temporary: tempfile.TemporaryDirectory[str] | None = None):
+    def __init__(
+        self, root: Path, settings: Settings, *, temporary: tempfile.TemporaryDirectory[str] | None = None
+    ) -> None:
         self.root = root
         self.settings = settings
         self.state = root / STATE
@@ -90,8 +98,13 @@ class Workspace:
             self._database = sqlite3.connect(
                 self.state / "readhead.sqlite", timeout=_BUSY_SECONDS, isolation_level=None
             )
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._prepare()
+            try:
+                with FileLock(self.state / "readhead.lock"):  # a change to WAL does not wait for other processes
+                    self._database.execute("PRAGMA journal_mode = WAL")
+                    self._prepare()
+            except BaseException:
+                self.close()
+                raise
 
     @classmethod
     def open(cls, folder: str | Path | None = None) -> Workspace:
@@ -115,7 +128,7 @@ class Workspace:
         folder = tempfile.TemporaryDirectory(prefix="readhead-")
         return cls(Path(folder.name), Settings(), temporary=folder)
 
-    def __enter__(self) -> Workspace:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -142,8 +155,9 @@ class Workspace:
         with _storage(self.state):
             for key in keys:
                 row = self._database.execute(
-                    "SELECT iou, failed, failures FROM scores WHERE program = ? AND model = ? AND corpus = ? AND part = ?",
-                    (key.program, key.model, key.corpus, key.part),
+                    "SELECT iou, failed, failures FROM scores"
+                    " WHERE program = ? AND model = ? AND corpus = ? AND part = ?",
+                    astuple(key),
                 ).fetchone()
                 if row:
                     found[key] = StoredScore(np.frombuffer(row[0], np.float32), row[1], tuple(json.loads(row[2])))
@@ -152,19 +166,31 @@ class Workspace:
     def store_scores(self, scores: dict[ScoreKey, StoredScore]) -> None:
         """Save scores, all or none."""
         rows = [
-            (
-                key.program,
-                key.model,
-                key.corpus,
-                key.part,
-                s.iou.astype(np.float32).tobytes(),
-                s.failed,
-                json.dumps(s.failures),
-            )
+            (*astuple(key), s.iou.astype(np.float32).tobytes(), s.failed, json.dumps(s.failures))
             for key, s in scores.items()
         ]
         with _storage(self.state), self._transaction():
             self._database.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def stored_figures(self, keys: list[FigureKey]) -> dict[FigureKey, dict[str, Any]]:
+        """Those of the figures of single heads that are known."""
+        found = {}
+        with _storage(self.state):
+            for key, head in keys:
+                row = self._database.execute(
+                    "SELECT figures FROM figures"
+                    " WHERE program = ? AND model = ? AND corpus = ? AND part = ? AND head = ?",
+                    (*astuple(key), head),
+                ).fetchone()
+                if row:
+                    found[key, head] = json.loads(row[0])
+        return found
+
+    def store_figures(self, figures: dict[FigureKey, dict[str, Any]]) -> None:
+        """Save figures of single heads, all or none."""
+        rows = [(*astuple(key), head, json.dumps(values)) for (key, head), values in figures.items()]
+        with _storage(self.state), self._transaction():
+            self._database.executemany("INSERT OR REPLACE INTO figures VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def store_assignments(self, model: str, corpus: str, best: dict[str, tuple[str, float]]) -> None:
         """Save each head's best program (its fingerprint and IoU on `dev`), replacing the earlier ones."""
@@ -192,6 +218,9 @@ class Workspace:
             CREATE TABLE IF NOT EXISTS scores (
                 program TEXT, model TEXT, corpus TEXT, part TEXT, iou BLOB, failed INTEGER, failures TEXT,
                 PRIMARY KEY (program, model, corpus, part)) WITHOUT ROWID;
+            CREATE TABLE IF NOT EXISTS figures (
+                program TEXT, model TEXT, corpus TEXT, part TEXT, head TEXT, figures TEXT,
+                PRIMARY KEY (program, model, corpus, part, head)) WITHOUT ROWID;
             CREATE TABLE IF NOT EXISTS assignments (
                 model TEXT, corpus TEXT, head TEXT, program TEXT, iou REAL,
                 PRIMARY KEY (model, corpus, head)) WITHOUT ROWID;
@@ -203,10 +232,10 @@ class Workspace:
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
+            self._database.execute("COMMIT")
+        finally:
+            if self._database.in_transaction:  # a full disk may have ended it already
+                self._database.execute("ROLLBACK")
 
 
 def find_root(start: Path) -> Path | None:
@@ -221,20 +250,22 @@ def read_settings(path: Path) -> Settings:
         UsageError: naming the key that is unknown or has a wrong type, or where the TOML breaks.
     """
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
+        table: dict[str, Any] = tomllib.loads(path.read_text("utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
         raise UsageError(
-            f"{path} is not TOML: {error}", hint="mend it, or write a new one with `readhead init`"
+            f"{path} is not TOML: {error}", hint="mend it, or remove it and run `readhead init`"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {error}", hint="check its rights; it is a UTF-8 text file") from error
-    known = {item.name: type(item.default) for item in fields(Settings)}
+    known: dict[str, type] = {item.name: type(item.default) for item in fields(Settings)}
     for key, value in table.items():
         if key not in known:
             raise UsageError(f"{path}: unknown key {key!r}", hint=f"known keys: {', '.join(known)}")
         if type(value) is not known[key]:
-            message = f"{path}: {key} = {value!r} is a {type(value).__name__}"
-            raise UsageError(message, hint=f"write a {known[key].__name__}, such as {key} = {_toml(known, key)}")
+            wanted = "a string" if known[key] is str else "a whole number"
+            raise UsageError(f"{path}: {key} is not {wanted}", hint=f"write for example: {key} = {_toml(known, key)}")
+        if isinstance(value, int) and value < _LEAST.get(key, value):
+            raise UsageError(f"{path}: {key} = {value} is too small", hint=f"write {_LEAST[key]} or more")
     return Settings(**table)
 
 
