@@ -90,8 +90,8 @@ class Corpus:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the token ids and surfaces of every part: 16 hexadecimal digits."""
-        parts = [[(s.ids, s.text.surfaces) for s in self.parts[part]] for part in PARTS]
+        """Of the tokens of every part, their ids, surfaces and special ones: 16 hexadecimal digits."""
+        parts = [[(s.ids, s.text.surfaces, sorted(s.text.special)) for s in self.parts[part]] for part in PARTS]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     def as_dict(self) -> dict[str, Any]:
@@ -105,7 +105,7 @@ class Encoder(Tokenizer, Protocol):
 
     @property
     def bos_token_id(self) -> Any: ...  # noqa: ANN401, D102 - Hugging Face types it loosely
-    def __call__(self, text: str, **options: Any) -> Any: ...  # noqa: ANN401 - as above
+    def __call__(self, text: str, **options: Any) -> Any: ...  # noqa: ANN401, D102 - as above
 
 
 def encode(tokenizer: Encoder, text: str, length: int | None = None) -> list[int]:
