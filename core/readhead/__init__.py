@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from readhead.corpus import Sizes
     from readhead.errors import ReadheadError
     from readhead.heads import HeadId
-    from readhead.library import HeadScore
+    from readhead.scores import HeadScore
     from readhead.session import Explanation, explain, score
 
 __version__ = "0.1.0"
@@ -29,7 +29,7 @@ __all__ = ["Explanation", "HeadId", "HeadScore", "ReadheadError", "Sizes", "expl
 _HOMES = {
     "Explanation": "readhead.session",
     "HeadId": "readhead.heads",
-    "HeadScore": "readhead.library",
+    "HeadScore": "readhead.scores",
     "ReadheadError": "readhead.errors",
     "Sizes": "readhead.corpus",
     "explain": "readhead.session",

@@ -14,10 +14,10 @@ from rich.text import Text as Styled
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from readhead.library import Found, HeadScore
     from readhead.patterns import Array
     from readhead.program import Program
     from readhead.record import Drift
+    from readhead.scores import Found, HeadScore
     from readhead.session import Explanation, PatternView
 
 _LABEL = 10
@@ -92,7 +92,8 @@ def _remark(head: HeadScore) -> str:
     if head.error:
         return _reason(head.error)
     coverage = f" [failed on {head.failed} of {head.sequences} texts]" if head.failed else ""
-    return ("inactive; " if head.inactive else "") + head.program.explanation + coverage
+    ahead = " [looks ahead]" if head.look_ahead else ""
+    return ("inactive; " if head.inactive else "") + head.program.explanation + coverage + ahead
 
 
 def score_view(scores: Sequence[HeadScore]) -> RenderableType:
@@ -111,6 +112,8 @@ def score_view(scores: Sequence[HeadScore]) -> RenderableType:
         )
         if score.failed:
             parts.append(Styled(f"  {_reason(score.failures[0])}"))
+        if score.look_ahead:
+            parts.append(Styled(f"  It looks ahead, which a causal model cannot: {score.look_ahead}."))
         parts += [Styled(f"  {mistake}") for mistake in score.mistakes]
     return Group(*parts)
 

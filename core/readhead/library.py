@@ -11,10 +11,10 @@ import hashlib
 import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +23,11 @@ from readhead.corpus import PARTS, Corpus, Part, TokenSequence
 from readhead.errors import ProgramError
 from readhead.findings import Finding
 from readhead.heads import Geometry, HeadId
+from readhead.lookahead import find_look_ahead
 from readhead.patterns import Array, PatternStore, packed_size
 from readhead.program import Program, read_program
 from readhead.sandbox import Failure, Sandbox
+from readhead.scores import Found, HeadScore
 from readhead.scoring import (
     INACTIVE,
     TRIVIAL,
@@ -44,16 +46,16 @@ from readhead.scoring import (
 )
 from readhead.workspace import FigureKey, ScoreKey, StoredScore, Workspace
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
 Report = Callable[[str, int, int], None]
 """Called with a stage's name, what is done and what there is to do."""
 
 Result = TypeVar("Result")
 
 _PREDICTION_BYTES = 128 << 20
+_TRIED = 4
+"""Texts on which a program is tried for looking ahead."""
 _PASSING = frozenset({"time-out", "crash", "out of memory"})
+"""Kinds of failure that a busy machine may bring about."""
 
 
 def shipped_library() -> Path:
@@ -112,137 +114,6 @@ class Ranking:
         """For each head the number of its best program; of equals the one with fewer lines."""
         shortest_first = np.argsort([program.lines for program in self.programs], kind="stable")
         return [int(shortest_first[self.iou[shortest_first, head].argmax()]) for head in range(self.iou.shape[1])]
-
-
-@dataclass(frozen=True)
-class HeadScore:
-    """How well one program predicts one head on one part of the corpus."""
-
-    head: HeadId
-    program: Program
-    part: Part
-    sequences: int
-    length: int
-    """Tokens a sequence: an IoU means nothing without it."""
-    iou: float
-    """Mean over sequences; 0 to 1."""
-    iou_without_first: float | None
-    """The same without the first key column; None where nothing but that column is in use."""
-    left_out: int
-    """Rows that were 0/0 without the first column."""
-    jsd: float
-    """Jensen-Shannon distance, mean over rows and sequences; 0 to 1, a failed sequence counts as 1."""
-    trivial: str
-    """The best trivial program for this head on this part."""
-    trivial_iou: float
-    inactive: bool
-    """The head's mean mass on the first token is 0.9 or more."""
-    failed: int
-    """Sequences on which the program gave nothing; each counts as IoU 0."""
-    failures: tuple[dict[str, Any], ...] = ()
-    mistakes: tuple[Mistake, ...] = ()
-    """The worst rows of the worst sequences."""
-    by_sequence: tuple[float, ...] = field(default=(), repr=False)
-    """IoU of each sequence of the part."""
-
-    @property
-    def lift(self) -> float:
-        """IoU minus the best trivial program's IoU on the same head."""
-        return self.iou - self.trivial_iou
-
-    @property
-    def coverage(self) -> float:
-        """Share of the sequences on which the program gave a prediction."""
-        return 1 - self.failed / self.sequences
-
-    @property
-    def error(self) -> dict[str, Any] | None:
-        """What went wrong first, where the program gave nothing at all."""
-        return dict(self.failures[0]) if self.failed == self.sequences and self.failures else None
-
-    def figures(self) -> dict[str, Any]:
-        """What a workspace keeps: everything but head, program and mistakes, ready for JSON."""
-        kept = (item.name for item in fields(self) if item.name not in {"head", "program", "mistakes"})
-        return {name: getattr(self, name) for name in kept}
-
-    @classmethod
-    def of_figures(cls, head: HeadId, program: Program, figures: dict[str, Any]) -> HeadScore:
-        """The score that `figures` came from."""
-        listed = {name: tuple(figures[name]) for name in ("failures", "by_sequence")}
-        return cls(head=head, program=program, **{**figures, **listed})
-
-    def as_dict(self) -> dict[str, Any]:
-        """One row of the `heads` list of `readhead explain --json`."""
-        return {
-            "head": str(self.head),
-            "program": self.program.name,
-            "explanation": self.program.explanation,
-            "category": self.program.metadata.category,
-            "iou": self.iou,
-            "lift": self.lift,
-            "iou_without_first": self.iou_without_first,
-            "jsd": self.jsd,
-            "inactive": self.inactive,
-            "trivial": self.trivial,
-            "trivial_iou": self.trivial_iou,
-            "terms": self.program.terms,
-            "set_tokens": self.program.set_tokens,
-            "lines": self.program.lines,
-            "coverage": self.coverage,
-        }
-
-    def as_score_row(self) -> dict[str, Any]:
-        """One row of `readhead score --json`: no figures where the program gave nothing, and what went wrong."""
-        figures = {key: None if self.error else value for key, value in self.as_dict().items() if key in _FIGURES}
-        known = {key: value for key, value in self.as_dict().items() if key not in _FIGURES}
-        return {
-            "file": str(self.program.path or self.program.name),
-            **known,
-            **figures,
-            "part": self.part,
-            "sequences": self.sequences,
-            "length": self.length,
-            "left_out": self.left_out,
-            "mistakes": [asdict(mistake) for mistake in self.mistakes],
-            "error": self.error,
-        }
-
-    def __rich__(self) -> RenderableType:
-        from readhead.display import score_view  # noqa: PLC0415 - rich only where something is shown
-
-        return score_view([self])
-
-    def _repr_html_(self) -> str:
-        from readhead.display import as_html  # noqa: PLC0415 - as above
-
-        return as_html(self)
-
-
-_FIGURES = ("iou", "lift", "iou_without_first", "jsd")
-
-
-@dataclass(frozen=True)
-class Found:
-    """A head that a program was tried on in a reverse search."""
-
-    head: HeadId
-    iou: float
-    """Mean over the `dev` sequences."""
-    trivial: str
-    trivial_iou: float
-    rank: int
-    """Place of the program among all programs for this head; 1 is best."""
-    of: int
-    """How many programs were compared."""
-
-    @property
-    def lift(self) -> float:
-        """IoU minus the best trivial program's."""
-        return self.iou - self.trivial_iou
-
-    def as_dict(self) -> dict[str, Any]:
-        """One row of `readhead find --json`."""
-        return {**asdict(self), "head": str(self.head), "lift": self.lift}
 
 
 @dataclass(frozen=True)
@@ -356,8 +227,20 @@ def score_pairs(
             done += len(batch)
             if report:
                 report("score", done, len(places) * len(programs))
+    leaks = _look_ahead(programs, target, part, sandbox)
     scores = {key: tally.score(target, part, floor, mistakes=mistakes) for key, tally in tallies.items()}
-    return [replace(scores[program.source, head], program=program) for program, head in pairs]
+    return [
+        replace(scores[program.source, head], program=program, look_ahead=leaks.get(program.source, ""))
+        for program, head in pairs
+    ]
+
+
+def _look_ahead(programs: Sequence[Program], target: Target, part: Part, sandbox: Sandbox) -> dict[str, str]:
+    """The programs' sources with the row that gave each away; those that do not look ahead are left out."""
+    sources = [program.source for program in programs if not program.findings]
+    texts = [sequence.text for sequence in target.corpus[part][:_TRIED]]
+    found = zip(sources, find_look_ahead(sources, texts, sandbox), strict=True)
+    return {source: str(leak) for source, leak in found if leak is not None}
 
 
 @dataclass
@@ -412,7 +295,7 @@ class _Tally:
 
 
 def _lasts(failures: Sequence[dict[str, Any]]) -> bool:
-    """Whether a program that failed so would fail again: a busy machine may have been the reason."""
+    """Whether a program that failed so would fail again."""
     return not any(failure["kind"] in _PASSING for failure in failures)
 
 
@@ -425,7 +308,7 @@ def _key(program: Program, target: Target, part: Part) -> ScoreKey:
 def language_fingerprint() -> str:
     """Of everything that gives a program's words their meaning: 16 hexadecimal digits."""
     here = Path(__file__).parent
-    names = ("language.py", "reading.py", "words.py", "scoring.py", "sandbox/policy.py")
+    names = ("language.py", "reading.py", "words.py", "scoring.py", "lookahead.py", "sandbox/policy.py")
     sources = [(here / name).read_bytes() for name in names]
     return hashlib.sha256(b"\0".join(sources)).hexdigest()[:16]
 

@@ -22,7 +22,7 @@ from readhead.patterns import write_beside
 from readhead.program import Program, metadata_block, metadata_toml
 
 if TYPE_CHECKING:
-    from readhead.library import HeadScore
+    from readhead.scores import HeadScore
     from readhead.session import Session
 
 TOLERANCE = 0.005

@@ -21,8 +21,6 @@ from readhead.corpus import Corpus, Part, Sizes, build_corpus, read_documents, t
 from readhead.errors import ProgramError, UsageError
 from readhead.heads import HeadId
 from readhead.library import (
-    Found,
-    HeadScore,
     Ranking,
     Report,
     Target,
@@ -39,6 +37,7 @@ from readhead.library import (
 from readhead.patterns import Array, extract_patterns, read_packed, unpack
 from readhead.program import Program, parse, read_program
 from readhead.sandbox import Sandbox
+from readhead.scores import Broken, Found, HeadScore
 from readhead.scoring import iou
 from readhead.workspace import Settings, Workspace
 
@@ -49,25 +48,6 @@ if TYPE_CHECKING:
     from readhead.models import LoadedModel
 
 _DIGITS = 4
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A program that was not run because of its findings, or that failed on some texts."""
-
-    program: Program
-    coverage: float
-    """Share of the texts on which it gave a prediction."""
-    error: dict[str, Any]
-    """What went wrong first, as in `HeadScore.error`."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """One row of the `broken` list of `readhead explain --json`."""
-        return {
-            "file": str(self.program.path or self.program.name),
-            "coverage": self.coverage,
-            "error": self.error,
-        }
 
 
 @dataclass(frozen=True)

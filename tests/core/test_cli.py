@@ -37,6 +37,7 @@ ROW = {
     "set_tokens": int,
     "lines": int,
     "coverage": float,
+    "look_ahead": type(None),
 }
 """The heads list of `explain --json`."""
 

@@ -217,3 +217,20 @@ def test_what_cannot_be_meant_is_told(
     with pytest.raises(UsageError, match=what) as caught:
         readhead.score([PROGRAM], heads, tiny_gpt2, tokenizer, documents, sizes=sizes)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("weights", "looks_ahead"), [("softmax(s.n * s.previous(1))", True), ("softmax(3.0 * s.previous(1))", False)]
+)
+def test_score_tells_of_a_program_that_looks_ahead(
+    tiny_gpt2: GPT2LMHeadModel,
+    tokenizer: PreTrainedTokenizerFast,
+    documents: list[str],
+    weights: str,
+    *,
+    looks_ahead: bool,
+) -> None:
+    program = f"def head(s):\n    return {weights}\n"
+    (score,) = readhead.score([program], ["L0H0"], tiny_gpt2, tokenizer, documents, sizes=SIZES)
+    assert ("moves by" in score.look_ahead) == looks_ahead
+    assert ("looks ahead" in score._repr_html_()) == looks_ahead
