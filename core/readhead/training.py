@@ -9,7 +9,7 @@ token of every sequence and the token predicted after a document's end.
 
     python -m readhead.training --text FILE --out DIR [--teacher MODEL_DIR --teacher-tokens N --teacher-text FILE]
 """
-# ruff: noqa: ANN401, TC002, TC003 - transformers is typed loosely; imports stay in one place
+# ruff: noqa: ANN401, TC002 - transformers is typed loosely; imports stay in one place
 # mypy: disable-error-code="no-untyped-call"
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ class Recipe:
     """Length of the run, counting training steps only; the learning rate follows a cosine over this time."""
     seed: int = 0
     vocabulary_size: int = 1536
-    width: int = 176
+    width: int = 128
     n_layers: int = 4
     n_heads: int = 8
     n_positions: int = 256
-    batch_tokens: int = 4096
+    batch_tokens: int = 2048
     learning_rate: float = 2.5e-3
     """At its peak, after a warm-up of 2 % of the time."""
     weight_decay: float = 0.1
