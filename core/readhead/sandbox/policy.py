@@ -139,6 +139,11 @@ MODULES: Final = {
     "numpy.typing": frozenset({"ArrayLike", "NDArray"}),
 }
 
+ANNOTATIONS: Final = frozenset(
+    {("readhead.language", "Array"), ("numpy.typing", "ArrayLike"), ("numpy.typing", "NDArray")}
+)
+"""Members of `MODULES` that stand for types: a program may write them down and not call them."""
+
 METHODS: Final = frozenset(
     """
     T accumulate argmax argmin argpartition argsort astype at clip copy cumprod cumsum diagonal dot dtype eps fill flat
