@@ -45,6 +45,9 @@ _MOST_NODES: Final = 20_000
 _DEEPEST: Final = 200
 _MOST_FINDINGS: Final = 100
 _MOST_HINTS: Final = 25
+_MOST_COMPARED: Final = 8_000
+"""Names looked at for hints, in all: a file can bind a thousand names that all look alike."""
+_LONGEST_NAME: Final = 40
 
 NODES: Final = frozenset(
     """
@@ -251,11 +254,15 @@ def check(source: str) -> list[Finding]:
     return list(review(source).findings)
 
 
-@functools.lru_cache(maxsize=256)  # a library is run over one batch of texts after another
 def review(source: str) -> Review:
     """Check a program and note what it will ask for."""
-    if len(source) > _LARGEST:
+    if len(source) > _LARGEST:  # before the cache, which would keep it
         return Review((Finding(1, 1, "RH224", f"the file is longer than {_LARGEST} characters", "shorten it"),))
+    return _review(source)
+
+
+@functools.lru_cache(maxsize=256)  # a library is run over one batch of texts after another
+def _review(source: str) -> Review:
     lines = re.split(r"\r\n|\r|\n", source)
     try:
         tree = _parse(source)
@@ -403,6 +410,7 @@ class _Checker:
         self._tree = tree
         self._lines = lines
         self._found: list[tuple[int, int, str, str, _Hint]] = []
+        self._compared = 0
         self._nodes, fits = self._flatten()
         self._bound = Counter(name for node in self._nodes for name in _bindings(node))
         self._modules = self._module_names()
@@ -428,7 +436,11 @@ class _Checker:
         if isinstance(hint, str):
             return hint
         name, known, prefix = hint
-        close = difflib.get_close_matches(name[:60], sorted(known), n=1)
+        likely = sorted(candidate for candidate in known if len(candidate) <= _LONGEST_NAME)
+        self._compared += len(likely)
+        if len(name) > _LONGEST_NAME or self._compared > _MOST_COMPARED:
+            return ""
+        close = difflib.get_close_matches(name, likely, n=1)
         return f"did you mean {prefix}{close[0]}?" if close else ""
 
     def _flatten(self) -> tuple[list[ast.AST], bool]:
