@@ -8,8 +8,9 @@ it nearly every system call; and only the caller turns the weights that come bac
 from __future__ import annotations
 
 from readhead.sandbox.client import Level, Sandbox
+from readhead.sandbox.kept import Kept
 from readhead.sandbox.policy import check
 from readhead.sandbox.results import Failure, Limits, Run
 from readhead.tokens import Text
 
-__all__ = ["Failure", "Level", "Limits", "Run", "Sandbox", "Text", "check"]
+__all__ = ["Failure", "Kept", "Level", "Limits", "Run", "Sandbox", "Text", "check"]

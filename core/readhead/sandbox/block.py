@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import itertools
 import json
+import mmap
 import os
 import re
 import signal
-import sys
-import tempfile
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from readhead.errors import SandboxError
 from readhead.sandbox import policy
 from readhead.sandbox.results import Failure, Kind, Run
+from readhead.tokens import Text
 
 OUT_OF_MEMORY: Final = 77
 """Exit status of a child that had no memory left even to say so."""
@@ -78,14 +79,42 @@ class Ending:
 
 
 def new_block(size: int) -> int:
-    """An anonymous file of `size` zero bytes; its descriptor."""
-    if sys.platform == "linux":
-        block = os.memfd_create("readhead-weights")
-    else:
-        with tempfile.TemporaryFile() as file:
-            block = os.dup(file.fileno())
+    """An anonymous file of `size` zero bytes, on Linux; its descriptor."""
+    block = os.memfd_create("readhead-weights")
     os.ftruncate(block, size)
     return block
+
+
+# What a kept child is asked, in a block for the longest text
+
+LONGEST_KEPT: Final = 4096
+"""Tokens in a text that a kept program is called with."""
+_REQUEST: Final = Layout((LONGEST_KEPT,)).offsets[-1]
+_REQUEST_BYTES: Final = 4 << 20
+
+
+def new_kept_block() -> int:
+    """As `new_block`; what is not used of it takes no memory."""
+    return new_block(_REQUEST + _REQUEST_BYTES)
+
+
+def write_request(block: int, text: Text) -> None:
+    """Leave a text for a kept child.
+
+    Raises:
+        SandboxError: if it is too long.
+    """
+    body = json.dumps([text.surfaces, sorted(text.special)]).encode()
+    if len(text.surfaces) > LONGEST_KEPT or len(body) > _REQUEST_BYTES - 8:
+        raise SandboxError(f"the text is too long to keep a program for: more than {LONGEST_KEPT} tokens")
+    os.pwrite(block, len(body).to_bytes(8, "little") + body, _REQUEST)
+
+
+def read_request(block: mmap.mmap) -> tuple[list[str], list[int]]:
+    """The surfaces and special positions of the text that was left."""
+    size = int.from_bytes(block[_REQUEST : _REQUEST + 8], "little")
+    surfaces, special = json.loads(block[_REQUEST + 8 : _REQUEST + 8 + size])
+    return surfaces, special
 
 
 def read_run(block: npt.NDArray[np.uint8], layout: Layout, ending: Ending, result_line: int | None) -> Run:

@@ -16,7 +16,6 @@ import gc
 import math
 import mmap
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -24,13 +23,17 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from readhead import language
-from readhead.sandbox import namespace
-from readhead.sandbox.block import OUT_OF_MEMORY, Layout
+from readhead.sandbox import namespace, rlimits
+from readhead.sandbox.block import OUT_OF_MEMORY, Layout, read_request
 from readhead.sandbox.lock import lock
 from readhead.sandbox.performance import Performance
 
 TRACE: Final = 3
 """A child's descriptor for stack dumps."""
+_TURNS: Final = 4
+"""A kept child's descriptor for taking turns with the server."""
+_KEPT_SECONDS: Final = 3600.0
+"""Processor time of a kept child in all."""
 _FAILED: Final = 70
 _POPULATE_BYTES: Final = 16 << 20
 _POPULATE_WRITE: Final = 23
@@ -86,6 +89,28 @@ def run(job: Job, trace: int, null: int, *, locked: bool) -> NoReturn:
     end_after(work)
 
 
+def keep(job: Job, trace: int, turns: int, null: int, *, locked: bool) -> NoReturn:
+    """Define the program, then run it on one text whenever there is a byte to read, and answer with a byte.
+
+    The text lies in the block, behind the weights.
+    """
+
+    def work() -> None:
+        block = mmap.mmap(job.block, 0)
+        give_up(Bounds(locked, job.memory, _KEPT_SECONDS), (trace, turns), null)
+        performance = Performance(job.source, namespace.prepared(), block)
+        performance.define()
+        if not performance.is_defined:
+            performance.play([], Layout(()))
+            return
+        while os.write(_TURNS, b".") and os.read(_TURNS, 1):
+            surfaces, special = read_request(block)
+            performance.forget()
+            performance.play([language.Sentence(surfaces, special)], Layout((len(surfaces),)))
+
+    end_after(work)
+
+
 def end_after(work: Callable[[], None]) -> NoReturn:
     """Do it, then end the process; nothing that the server would do at its own end is done."""
     status = _FAILED
@@ -114,25 +139,16 @@ def give_up(bounds: Bounds, kept: tuple[int, ...], null: int) -> None:
         null: an open /dev/null.
     """
     _die_with_parent()
-    size = _address_space()
     out_of_the_way = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 64) for descriptor in kept]
     for descriptor in range(TRACE):
         os.dup2(null, descriptor)
     for descriptor, copy in enumerate(out_of_the_way, TRACE):
         os.dup2(copy, descriptor)
-    os.closerange(TRACE + len(kept), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    os.closerange(TRACE + len(kept), rlimits.most_descriptors())
     faulthandler.enable(TRACE, all_threads=False)
     faulthandler.register(signal.SIGUSR1, TRACE, all_threads=False)
-    for limit, value in (
-        (resource.RLIMIT_AS, size + bounds.memory if size else resource.RLIM_INFINITY),
-        (resource.RLIMIT_CPU, math.ceil(bounds.seconds)),
-        (resource.RLIMIT_NPROC, 0),
-        (resource.RLIMIT_NOFILE, 0),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        with contextlib.suppress(ValueError, OSError):  # where the system's own limit is lower still
-            resource.setrlimit(limit, (value, value))
+    rlimits.limit_memory(bounds.memory)
+    rlimits.limit(CPU=math.ceil(bounds.seconds), NPROC=0, NOFILE=0, FSIZE=0, CORE=0)
     if bounds.locked:
         lock()
     gc.enable()
@@ -147,12 +163,3 @@ def _die_with_parent() -> None:
 @functools.cache
 def _c_library() -> ctypes.CDLL:
     return ctypes.CDLL(None)
-
-
-def _address_space() -> int:
-    """Bytes of address space that this process has; 0 where the system does not say."""
-    try:
-        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - pathlib would cost more than the read
-            return int(file.read().split()[0]) * mmap.PAGESIZE
-    except OSError:
-        return 0

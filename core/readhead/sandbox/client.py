@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Final, Literal, Self
 
 from readhead.errors import SandboxError
 from readhead.sandbox import policy
-from readhead.sandbox.forks import Forks, Ticket
+from readhead.sandbox.backend import Backend, Line, Ticket
+from readhead.sandbox.forks import Forks
+from readhead.sandbox.kept import Kept
+from readhead.sandbox.portable import Portable
 from readhead.sandbox.results import Failure, Limits, Run
 from readhead.tokens import Text
 
@@ -29,13 +33,14 @@ class Sandbox:
         allow_reduced: run generated programs at a level other than `locked` too.
 
     Raises:
-        SandboxError: wherever the processes cannot be started.
+        SandboxError: for a level that this system does not have; and, from any method, where a process cannot be
+            started.
     """
 
     def __init__(self, *, limits: Limits = _USUAL, level: Level = "auto", allow_reduced: bool = False) -> None:
         self.allow_reduced = allow_reduced
         self._texts: tuple[Text, ...] = ()
-        self._backend = Forks(limits, level)
+        self._backend = _backend(limits, level)
 
     @property
     def limits(self) -> Limits:
@@ -79,8 +84,7 @@ class Sandbox:
             SandboxError: for a generated program where the isolation is reduced, unless `allow_reduced`.
         """
         self._consent(generated=generated)
-        entry = self._begin(source)
-        return entry if isinstance(entry, Run) else self._backend.finish(entry)
+        return self._finish(self._begin(source))
 
     def run_many(self, sources: Sequence[str], *, generated: bool = False) -> Iterator[Run]:
         """Run programs over all loaded texts, several at once; results come in the order of the sources.
@@ -103,14 +107,25 @@ class Sandbox:
         finally:
             self._backend.abandon([entry for entry in window if isinstance(entry, Ticket)])
 
+    def keep(self, source: str, *, generated: bool = False) -> Kept:
+        """Keep one program in a process of its own, to be called with one text after another.
+
+        The loaded texts have nothing to do with it. For `generated` see `run`.
+        """
+        self._consent(generated=generated)
+
+        def begin() -> Line | Failure:
+            review = policy.review(source)
+            return _refusal(review) if review.findings else self._backend.keep(source, review)
+
+        return Kept(begin)
+
     def _begin(self, source: str) -> Ticket | Run:
         """Check a program and send it off; a refused one is answered here."""
         review = policy.review(source)
         if not review.findings:
             return self._backend.begin(source, review)
-        first = review.findings[0]
-        failure = Failure("refused", first.message, first.code, first.line, first.column, first.hint)
-        return Run((None,) * len(self._texts), (failure,), len(self._texts), 0.0)
+        return Run((None,) * len(self._texts), (_refusal(review),), len(self._texts), 0.0)
 
     def _finish(self, entry: Ticket | Run) -> Run:
         return entry if isinstance(entry, Run) else self._backend.finish(entry)
@@ -121,3 +136,18 @@ class Sandbox:
                 f"generated programs are not run here unasked: isolation is {self.isolation}",
                 hint="read them first, or say yes with --allow-reduced-isolation",
             )
+
+
+def _backend(limits: Limits, level: Level) -> Backend:
+    if level == "portable":
+        return Portable(limits, "one worker for all programs, as the level asks")
+    if sys.platform == "linux":
+        return Forks(limits, level)
+    if level == "auto":
+        return Portable(limits, f"one worker for all programs, because nothing better is known for {sys.platform}")
+    raise SandboxError(f"there is no level {level!r} on {sys.platform}", hint="use `auto`, or run Readhead on Linux")
+
+
+def _refusal(review: policy.Review) -> Failure:
+    first = review.findings[0]
+    return Failure("refused", first.message, first.code, first.line, first.column, first.hint)

@@ -11,42 +11,17 @@ import os
 import socket
 import subprocess
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from readhead.errors import SandboxError
 from readhead.sandbox import launch, policy, wire
-from readhead.sandbox.block import Ending, Layout, new_block, plain, read_block, read_run
+from readhead.sandbox.backend import Ticket
+from readhead.sandbox.block import Ending, Layout, new_block, new_kept_block, plain, read_block, read_run, write_request
 from readhead.sandbox.results import Limits, Run
 from readhead.tokens import Text
 
 _SERVE: Final = "from readhead.sandbox.server import main; main()"
-
-
-@dataclass
-class Ticket:
-    """A program that was sent and has not been answered."""
-
-    number: int
-    source: str
-    review: policy.Review
-    texts: tuple[Text, ...]
-    layout: Layout
-    block: int = -1
-    attempts: int = 0
-    reply: dict[str, Any] = field(default_factory=dict)
-
-    def close(self) -> None:
-        """Let go of the block."""
-        if self.block >= 0:
-            os.close(self.block)
-        self.block = -1
-
-    def run(self) -> Run:
-        """What the program did, once it has been answered."""
-        ending = Ending(**{name: value for name, value in self.reply.items() if name != "program"})
-        return read_run(read_block(self.block, self.layout.offsets[-1]), self.layout, ending, self.review.result_line)
 
 
 class Forks:
@@ -62,7 +37,6 @@ class Forks:
         self._level = level
         self._isolation = ""
         self._texts: tuple[Text, ...] = ()
-        self._layout = Layout(())
         self._server: subprocess.Popen[bytes] | None = None
         self._link: socket.socket | None = None
         self._numbers = itertools.count(1)
@@ -70,6 +44,8 @@ class Forks:
         self._lock = threading.RLock()
         self._talking = False
         self._abandoned: list[int] = []
+        self._turns: dict[int, dict[str, Any]] = {}
+        """Of every kept child that is alive: its last answer, empty while it is awaited."""
 
     @property
     def isolation(self) -> str:
@@ -83,7 +59,7 @@ class Forks:
         """End the server and whatever it runs. A later call starts it again."""
         with self._lock:
             for ticket in self._open.values():
-                ticket.close()
+                _let_go(ticket)
             self._open.clear()
             self._stop()
 
@@ -91,17 +67,16 @@ class Forks:
         """Run later programs on these texts."""
         with self._lock:
             self._texts = texts
-            self._layout = Layout(tuple(len(text.surfaces) for text in texts))
             try:
                 self._exchange(self._load_texts)
             except BaseException:
-                self._texts, self._layout = (), Layout(())
+                self._texts = ()
                 raise
 
     def begin(self, source: str, review: policy.Review) -> Ticket:
         """Send off a program that was found harmless."""
         with self._lock:
-            ticket = Ticket(next(self._numbers), source, review, self._texts, self._layout)
+            ticket = Ticket(source, review, self._texts, next(self._numbers))
             self._open[ticket.number] = ticket
             try:
                 self._exchange(lambda: self._send_program(ticket))
@@ -118,7 +93,7 @@ class Forks:
                     if ticket.number not in self._open:
                         raise SandboxError("the sandbox was closed while it ran a program", hint="run it again")
                     self._exchange(self._receive_reply)
-                return ticket.run()
+                return _read(ticket.block, ticket.layout, ticket.reply, ticket.review)
             finally:
                 self.abandon([ticket])
 
@@ -128,7 +103,7 @@ class Forks:
             for ticket in tickets:
                 if self._open.pop(ticket.number, None):
                     self._abandoned.append(ticket.number)
-                ticket.close()
+                _let_go(ticket)
             # A generator may be collected at any moment, in the midst of a message too; then the next program tells.
             if self._abandoned and self._link is not None and not self._talking:
                 self._exchange(self._send_abandoned)
@@ -137,6 +112,43 @@ class Forks:
         numbers, self._abandoned = self._abandoned, []
         if numbers:
             wire.send(self._connected(launch.START_SECONDS), {"op": "cancel", "programs": numbers})
+
+    # Kept programs
+
+    def keep(self, source: str, review: policy.Review) -> KeptChild:
+        """A child that runs one program on one text after another."""
+        return KeptChild(self, source, review)
+
+    def begin_kept(self, source: str, review: policy.Review, block: int) -> tuple[int, dict[str, Any]]:
+        """Start a kept child; its number, and how it defined its program: empty if the server died of it."""
+        number = next(self._numbers)
+        request = self._request("keep", number, source, review)
+        return number, self._take_turn(number, request, [block])
+
+    def call_kept(self, number: int) -> dict[str, Any]:
+        """Have a kept child run its program on the text in its block; empty if it is gone."""
+        if number not in self._turns:
+            return {}
+        return self._take_turn(number, {"op": "call", "program": number})
+
+    def end_kept(self, number: int) -> None:
+        """Stop a kept child."""
+        with self._lock:
+            if self._turns.pop(number, None) is not None:
+                self._abandoned.append(number)
+                self.abandon([])
+
+    def _take_turn(self, number: int, request: dict[str, Any], descriptors: Iterable[int] = ()) -> dict[str, Any]:
+        with self._lock:
+            self._exchange(lambda: None)  # a server, or else this would start one and be lost
+            self._turns[number] = {}
+            self._exchange(lambda: wire.send(self._connected(launch.START_SECONDS), request, descriptors))
+            while self._turns.get(number) == {}:
+                self._exchange(self._receive_reply)
+            reply = self._turns.get(number, {})
+            if not reply.get("kept"):
+                self._turns.pop(number, None)
+            return reply
 
     # The server
 
@@ -163,6 +175,7 @@ class Forks:
         """Start a server, load the texts, and send every program that has no answer."""
         words = self._stop()
         self._abandoned.clear()
+        self._turns.clear()
         open_tickets = list(self._open.values())
         if any(ticket.attempts > 1 or ticket.texts is not self._texts for ticket in open_tickets):
             self.close()
@@ -212,18 +225,21 @@ class Forks:
     def _send_program(self, ticket: Ticket) -> None:
         self._send_abandoned()
         ticket.attempts += 1
-        ticket.close()
+        _let_go(ticket)
         ticket.block = new_block(ticket.layout.offsets[-1])
-        request = {
-            "op": "run",
-            "program": ticket.number,
-            "source": ticket.source,
-            "features": sorted(ticket.review.features),
-            "counted": sorted(ticket.review.counted),
+        request = self._request("run", ticket.number, ticket.source, ticket.review)
+        wire.send(self._connected(launch.START_SECONDS), request, [ticket.block])
+
+    def _request(self, operation: str, number: int, source: str, review: policy.Review) -> dict[str, Any]:
+        return {
+            "op": operation,
+            "program": number,
+            "source": source,
+            "features": sorted(review.features),
+            "counted": sorted(review.counted),
             "seconds": self.limits.seconds,
             "memory": self.limits.memory_bytes,
         }
-        wire.send(self._connected(launch.START_SECONDS), request, [ticket.block])
 
     def _receive_reply(self) -> None:
         patience = launch.START_SECONDS + 12 * self.limits.seconds * (len(self._texts) + 1)
@@ -231,15 +247,65 @@ class Forks:
         self._note_reply(message)
 
     def _note_reply(self, message: dict[str, Any]) -> None:
-        ticket = self._open.pop(message["program"], None)
-        if ticket is not None:
-            ticket.reply = message
+        number = message["program"]
+        if number in self._turns:
+            self._turns[number] = message
+        elif number in self._open:
+            self._open.pop(number).reply = message
 
     def _connected(self, patience: float) -> socket.socket:
         if self._link is None:
             raise EOFError  # `_exchange` starts a server
         self._link.settimeout(patience)
         return self._link
+
+
+class KeptChild:
+    """A child that waits for texts; another takes its place when it has died."""
+
+    def __init__(self, forks: Forks, source: str, review: policy.Review) -> None:
+        self._forks = forks
+        self._source = source
+        self._review = review
+        self._number = -1
+        self._block = -1
+
+    def call(self, text: Text) -> Run:
+        """Run the program on one text."""
+        for _ in range(2):
+            reply = self._try(text)
+            if reply:
+                return _read(self._block, Layout((len(text.surfaces),)), reply, self._review)
+        raise SandboxError("the sandbox's server died while it ran a program", hint="run it again")
+
+    def close(self) -> None:
+        """End the child."""
+        self._forks.end_kept(self._number)
+        if self._block >= 0:
+            os.close(self._block)
+        self._block = -1
+
+    def _try(self, text: Text) -> dict[str, Any]:
+        if self._block >= 0:
+            write_request(self._block, text)
+            reply = self._forks.call_kept(self._number)
+            if reply:
+                return reply
+        self.close()
+        self._block = new_kept_block()
+        write_request(self._block, text)
+        self._number, reply = self._forks.begin_kept(self._source, self._review, self._block)
+        return self._forks.call_kept(self._number) if reply.get("kept") else reply
+
+
+def _let_go(ticket: Ticket) -> None:
+    if ticket.block >= 0:
+        os.close(ticket.block)
+    ticket.block = -1
+
+
+def _read(block: int, layout: Layout, reply: dict[str, Any], review: policy.Review) -> Run:
+    return read_run(read_block(block, layout.offsets[-1]), layout, Ending(**reply["ending"]), review.result_line)
 
 
 def _new_server() -> tuple[subprocess.Popen[bytes], socket.socket]:

@@ -40,6 +40,11 @@ class Performance:
         self._began = np.frombuffer(block, np.float64, 1, Layout.BEGAN)
         self._failures: dict[str, dict[str, Any]] = {}
 
+    @property
+    def is_defined(self) -> bool:
+        """Whether the file itself ran to its end."""
+        return self._head is not None
+
     def define(self) -> None:
         """Run the file itself, which defines `head`."""
         self.begin(None)

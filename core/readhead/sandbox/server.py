@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import functools
 import gc
+import math
 import os
 import selectors
 import signal
@@ -26,7 +28,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import attrgetter, methodcaller
-from typing import Final
+from typing import Any, Final
 
 from readhead import language
 from readhead.sandbox import child, selftest
@@ -41,6 +43,8 @@ _WARM_BYTES: Final = 256 << 20
 _PATIENCE: Final = 10.0
 """Wall-clock time a sequence may take, as a multiple of its processor time."""
 _DUMP_SECONDS: Final = 0.25
+_NAP_SECONDS: Final = 0.01
+"""A child that sleeps so long past its first deadline sleeps for good: it has nothing to wait for."""
 
 
 @dataclass
@@ -50,11 +54,17 @@ class _Running:
     job: Job
     pid: int
     trace: int
-    started: float
-    check_at: float
-    since: float
+    started: float = field(default_factory=time.monotonic)
+    check_at: float = field(default_factory=time.monotonic)
+    """When to look at the time that it has used; never, while a kept child waits."""
+    since: float = field(default_factory=time.monotonic)
     """When the sequence in work was first seen."""
     sequence: int = 0
+    turns: socket.socket | None = None
+    """Of a kept child: the way to wake it and to be answered."""
+    used_before: float = 0.0
+    """Of a kept child: the processor time that it had spent when its turn began."""
+    asleep: bool = False
     dumping: bool = False
     dump: bytearray = field(default_factory=bytearray)
 
@@ -105,21 +115,18 @@ class _Server:
         self._most = len(os.sched_getaffinity(0))
         self._locked = True
         self._selector = selectors.DefaultSelector()
-        self._selector.register(link, selectors.EVENT_READ)
+        self._selector.register(link, selectors.EVENT_READ, self._obey)
 
     def serve(self) -> None:
         """Until the other side has gone."""
         while True:
             for key, _ in self._selector.select(self._until_next_check()):
-                if key.fileobj is self._link:
-                    self._obey()
-                elif key.fd in self._running:
-                    self._listen(self._running[key.fd])
+                key.data()
             now = time.monotonic()
             for running in list(self._running.values()):
                 if now >= running.check_at:
                     self._check(running, now)
-            while self._waiting and len(self._running) < self._most:
+            while self._waiting and self._busy() < self._most:
                 self._fork(self._waiting.popleft())
 
     def end(self) -> None:
@@ -129,7 +136,11 @@ class _Server:
 
     def _until_next_check(self) -> float | None:
         times = [running.check_at for running in self._running.values()]
-        return max(min(times) - time.monotonic(), 0) if times else None
+        first = min(times, default=math.inf)
+        return None if first == math.inf else max(first - time.monotonic(), 0)
+
+    def _busy(self) -> int:
+        return sum(running.turns is None for running in self._running.values())
 
     def _obey(self) -> None:
         message, descriptors = receive(self._link)
@@ -139,21 +150,26 @@ class _Server:
             case "load":
                 self._load(message["texts"])
             case "run":
-                self._waiting.append(
-                    Job(
-                        message["program"],
-                        message["source"],
-                        message["features"],
-                        [(name, k) for name, k in message["counted"]],
-                        message["seconds"],
-                        message["memory"],
-                        descriptors[0],
-                        self._sentences.all,
-                        self._sentences.layout,
-                    )
-                )
+                self._waiting.append(self._job(message, descriptors[0], self._sentences.all, self._sentences.layout))
+            case "keep":
+                self._fork_kept(self._job(message, descriptors[0], [], Layout(())))
+            case "call":
+                self._call(message["program"])
             case "cancel":
                 self._cancel(set(message["programs"]))
+
+    def _job(self, message: dict[str, Any], block: int, sentences: list[language.Sentence], layout: Layout) -> Job:
+        return Job(
+            message["program"],
+            message["source"],
+            message["features"],
+            [(name, k) for name, k in message["counted"]],
+            message["seconds"],
+            message["memory"],
+            block,
+            sentences,
+            layout,
+        )
 
     def _choose(self, level: str) -> None:
         """Lock the children unless that is not wanted or does not work, and say so."""
@@ -183,16 +199,62 @@ class _Server:
         if job.sentences is self._sentences.all:
             self._sentences.warm(job.features, job.counted)
         reading, writing = os.pipe()
-        started = time.monotonic()
         pid = os.fork()
         if pid == 0:
             child.run(job, writing, self._null, locked=self._locked)
         os.close(writing)
-        self._running[reading] = _Running(job, pid, reading, started, started + job.seconds, started)
-        self._selector.register(reading, selectors.EVENT_READ)
+        self._watch(_Running(job, pid, reading))
+
+    def _fork_kept(self, job: Job) -> None:
+        reading, writing = os.pipe()
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            child.keep(job, writing, theirs.fileno(), self._null, locked=self._locked)
+        os.close(writing)
+        theirs.close()
+        running = _Running(job, pid, reading, turns=ours)
+        self._selector.register(ours, selectors.EVENT_READ, functools.partial(self._hear_turn, running))
+        self._watch(running)
+
+    def _watch(self, running: _Running) -> None:
+        self._running[running.trace] = running
+        self._selector.register(running.trace, selectors.EVENT_READ, functools.partial(self._listen, running))
+        running.check_at += running.job.seconds
+
+    def _call(self, program: int) -> None:
+        """Have a kept child take its turn; its clock starts."""
+        for running in self._running.values():
+            if running.job.program == program and running.turns is not None:
+                running.used_before = _processor_time(running.pid) or 0.0
+                running.started = running.since = time.monotonic()
+                running.check_at = running.started + running.job.seconds
+                with contextlib.suppress(OSError):  # it is dying: then it is buried
+                    running.turns.send(b".", socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+                return
+        self._reply(program, code=-signal.SIGKILL)
+
+    def _hear_turn(self, running: _Running) -> None:
+        """A kept child has taken its turn, or is dying; its clock stops."""
+        if running.turns is None or not self._is_watched(running):
+            return
+        answer = b""
+        with contextlib.suppress(OSError):
+            answer = running.turns.recv(16, socket.MSG_DONTWAIT)
+        if answer != b".":
+            self._selector.unregister(running.turns)  # its pipe tells the rest
+        elif not running.dumping and running.check_at < math.inf:
+            running.check_at = math.inf
+            self._reply(running.job.program, kept=True, seconds=time.monotonic() - running.started)
+
+    def _is_watched(self, running: _Running) -> bool:
+        """Whether it is not buried yet: of two of its events at once the first may do that."""
+        return self._running.get(running.trace) is running
 
     def _listen(self, running: _Running) -> None:
         """Take what the child's pipe brings: a piece of a stack dump, or its end."""
+        if not self._is_watched(running):
+            return
         piece = os.read(running.trace, 65536)
         if not piece:
             self._bury(running)
@@ -206,22 +268,25 @@ class _Server:
             self._bury(running)
             return
         used, limit = self._time_used(running, now), running.job.seconds
-        if used >= limit or now - running.since >= limit * _PATIENCE:
+        slept, running.asleep = running.asleep, _is_asleep(running.pid)
+        if used >= limit or now - running.since >= limit * _PATIENCE or (slept and running.asleep):
             os.kill(running.pid, signal.SIGUSR1)
             running.dumping = True
             running.check_at = now + _DUMP_SECONDS
         else:
-            running.check_at = now + max(limit - used, 0.005)
+            running.check_at = now + (_NAP_SECONDS if running.asleep else max(limit - used, 0.005))
 
     def _time_used(self, running: _Running, now: float) -> float:
         """Processor time that the child has spent on the sequence in work."""
+        spent = _processor_time(running.pid)
+        if spent is None:
+            return now - running.since
+        if running.turns is not None:
+            return spent - running.used_before
         counters = os.pread(running.job.block, 16, Layout.SEQUENCE)
         sequence, began = struct.unpack("=qd", counters.ljust(16, b"\0"))
         if sequence != running.sequence:
             running.sequence, running.since = sequence, now
-        spent = _processor_time(running.pid)
-        if spent is None:
-            return now - running.since
         return spent - began if 0 <= began <= spent else spent
 
     def _bury(self, running: _Running) -> None:
@@ -232,17 +297,33 @@ class _Server:
         os.kill(running.pid, signal.SIGKILL)
         _, status = os.waitpid(running.pid, 0)
         os.close(running.job.block)
-        send(
-            self._link,
-            {
-                "program": running.job.program,
-                "code": os.waitstatus_to_exitcode(status),
-                "timed_out": running.dumping,
-                "limit": running.job.seconds,
-                "trace": running.dump.decode(errors="replace"),
-                "seconds": time.monotonic() - running.started,
-            },
+        if running.turns is not None:
+            with contextlib.suppress(KeyError):  # heard its end before
+                self._selector.unregister(running.turns)
+            running.turns.close()
+        self._reply(
+            running.job.program,
+            code=os.waitstatus_to_exitcode(status),
+            timed_out=running.dumping,
+            limit=running.job.seconds,
+            trace=running.dump.decode(errors="replace"),
+            seconds=time.monotonic() - running.started,
         )
+
+    def _reply(
+        self,
+        program: int,
+        *,
+        seconds: float = 0.0,
+        code: int = 0,
+        limit: float = 0.0,
+        timed_out: bool = False,
+        trace: str = "",
+        kept: bool = False,
+    ) -> None:
+        """Tell how a program ended, or that a kept one has taken its turn."""
+        ending = {"code": code, "seconds": seconds, "limit": limit, "timed_out": timed_out, "trace": trace}
+        send(self._link, {"program": program, "kept": kept, "ending": ending})
 
 
 def _processor_time(pid: int) -> float | None:
@@ -251,6 +332,13 @@ def _processor_time(pid: int) -> float | None:
         return time.clock_gettime((~pid << 3) | 2)  # Linux's clock id for all threads of a process
     except OSError:
         return None
+
+
+def _is_asleep(pid: int) -> bool:
+    """Whether a process waits for an event or is stopped, rather than for the processor or the disk."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - as in `rlimits`
+        return file.read().rpartition(b")")[2][1:2] in {b"S", b"T"}
+    return False
 
 
 def main() -> None:
