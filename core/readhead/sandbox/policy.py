@@ -149,7 +149,7 @@ ANNOTATIONS: Final = frozenset(
 
 METHODS: Final = frozenset(
     """
-    T accumulate argmax argmin argpartition argsort astype at clip copy cumprod cumsum diagonal dot dtype eps fill flat
+    T accumulate argmax argmin argpartition argsort astype clip copy cumprod cumsum diagonal dot dtype eps fill flat
     flatten item itemsize kind max mean min nbytes ndim nonzero outer prod ravel reduce repeat reshape round
     searchsorted shape size sort squeeze std sum swapaxes take tiny tolist trace transpose var capitalize casefold
     center count endswith expandtabs find index isalnum isalpha isascii isdecimal isdigit islower isnumeric isspace
@@ -187,6 +187,7 @@ _HINTS: Final = {
     "format": "use an f-string",
     "format_map": "use an f-string",
     "random": "predictions must be the same every time",
+    "at": "use np.bincount, or add in a loop",
     "empty": "use np.zeros",
     "resize": "use np.reshape, np.tile or np.pad",
     "view": "use astype or reshape",
