@@ -127,11 +127,12 @@ class _Worker:
         performance = _Told(source, block, seconds, self._outgoing)
         performance.define()
         performance.play(sentences, self._layout)
-        faulthandler.cancel_dump_traceback_later()
+        faulthandler.dump_traceback_later(seconds, exit=True, file=_STDERR)
         performance.tell_head()
-        self._tell({"seconds": time.monotonic() - started, "canary": _canary()})
         del performance, sentences, block
-        gc.collect()
+        gc.collect()  # what is left of the program can still run here: a generator that is closed, for one
+        faulthandler.cancel_dump_traceback_later()
+        self._tell({"seconds": time.monotonic() - started, "canary": _canary()})
 
     def _tell(self, message: dict[str, Any]) -> None:
         body = json.dumps(message).encode()
