@@ -196,7 +196,9 @@ _add(
     ),
     union_type=_won("x = np.zeros(1, ('i8', {'a': ('O', 0)}))", "x['a'] = head", "assert x[0] > 4096"),
     objects_as_void=_won("x = np.array([head], 'O').astype('V8').astype('i8')", "assert x[0] > 4096"),
-    subarray_of_objects=_won("x = np.array([([head],)], [('a', 'O', 1)]).astype('V8')", "assert len(x.tolist()[0]) == 8"),
+    subarray_of_objects=_won(
+        "x = np.array([([head],)], [('a', 'O', 1)]).astype('V8')", "assert len(x.tolist()[0]) == 8"
+    ),
     stale_memory_by_where=_won(
         "x = [np.full(500, 7.0) for _ in range(50)]",
         "del x",
@@ -230,7 +232,8 @@ _add(
     ),
     walrus_over_the_guard=_won("(__name__ := '__main__')", "if __name__ == '__main__':", "    assert eval('1')"),
     guard_of_another_name="__name__ = '__main__'\nif __name__ == '__main__':\n    x = eval('1')\n" + _won("assert x"),
-    guard_by_import="import math as __name__\n" + _won("if __name__ == '__main__':", "    pass", "else:", "    eval('1')"),
+    guard_by_import="import math as __name__\n"
+    + _won("if __name__ == '__main__':", "    pass", "else:", "    eval('1')"),
     guard_in_a_default="if '__main__' == __name__ or 1:\n    x = eval('1')\n" + _won("assert x"),
     else_of_the_guard="if __name__ == '__main__':\n    pass\nelse:\n    x = eval('1')\n" + _won("assert x"),
     annotation_that_runs="found = []\ndef f(x: found.append(eval('1'))):\n    pass\n" + _won("assert found"),
@@ -246,7 +249,9 @@ _add(
     template_string=_won("assert t'{s.__class__}'.interpolations"),
     bytes_constant=_won("assert b'a'.hex()"),
     with_statement=_won("with open('@FOLDER@/secret') as f:", "    assert f.read()"),
-    errstate_of_its_own=_won("def errstate():", "    return open('@FOLDER@/secret')", "with errstate() as f:", "    pass"),
+    errstate_of_its_own=_won(
+        "def errstate():", "    return open('@FOLDER@/secret')", "with errstate() as f:", "    pass"
+    ),
     future_import="from __future__ import barry_as_FLUFL\n" + _won("assert 1 <> 2"),
     name_by_dict_update=_won("dict.update(globals(), head=1)"),
 )
@@ -263,8 +268,10 @@ _add(
     STOLEN,
     class_with_methods="class A:\n    def __len__(self):\n        return 1\n" + _won("assert len(A())"),
     metaclass="class M(type):\n    pass\n" + _won("assert M('A', (), {})"),
-    array_method="class A:\n    def __array__(self, *a, **k):\n        return np.ones(1)\n" + _won("assert np.array(A())"),
-    ufunc_method="class A:\n    def __array_ufunc__(self, *a, **k):\n        return 1\n" + _won("assert np.add(A(), 1)"),
+    array_method="class A:\n    def __array__(self, *a, **k):\n        return np.ones(1)\n"
+    + _won("assert np.array(A())"),
+    ufunc_method="class A:\n    def __array_ufunc__(self, *a, **k):\n        return 1\n"
+    + _won("assert np.add(A(), 1)"),
     subclass_of_float="class A(float):\n    def __eq__(self, o):\n        return True\n" + _won("assert A(1) == 2"),
     exception_class="class E(Exception):\n    def __str__(self):\n        return ''\n" + _won("assert not str(E())"),
     subclass_hook="class A:\n    def __init_subclass__(cls):\n        pass\n" + _won("assert A"),
@@ -273,7 +280,8 @@ _add(
 _add(
     "dunder methods",
     SPOILS,
-    finaliser="class A:\n    def __del__(self):\n        np.where = None\n" + body("a = A()", "a.me = a", "return s.first"),
+    finaliser="class A:\n    def __del__(self):\n        np.where = None\n"
+    + body("a = A()", "a.me = a", "return s.first"),
     module_attributes="def __getattr__(name):\n    return 1\nnp.__getattr__ = __getattr__\nnp.where = 1\n" + HEAD,
     generator_that_will_not_close=body(
         "def g():",
@@ -294,7 +302,9 @@ _add(
     "time",
     TIME,
     endless_loop=body("while True: pass"),
-    loop_that_swallows_errors=body("while True:", "    try:", "        while True: pass", "    except:", "        pass"),
+    loop_that_swallows_errors=body(
+        "while True:", "    try:", "        while True: pass", "    except:", "        pass"
+    ),
     endless_loop_outside_head="while True: pass\n" + HEAD,
     big_power=body("return 10 ** 10 ** 8"),
     big_integer_of_text=body("return int('9' * 4000) ** 90000"),
@@ -310,7 +320,9 @@ _add(
     clashing_hashes=body("return len({k * (2 ** 61 - 1) for k in range(10 ** 6)})"),
     singular_values=body("x = np.ones((2000, 2000))", "for _ in range(99):", "    np.linalg.svd(x)", "return 1"),
     print_flood=body("while True:", "    print('flood' * 1000)"),
-    big_text_search=body("return ('a' * 10 ** 6 + 'b') * 9 in 'a' * 10 ** 7 + ('a' * 10 ** 6 + 'c') * 9 or sum(range(10 ** 11))"),
+    big_text_search=body(
+        "return ('a' * 10 ** 6 + 'b') * 9 in 'a' * 10 ** 7 + ('a' * 10 ** 6 + 'c') * 9 or sum(range(10 ** 11))"
+    ),
     representation_of_shared_lists=body("x = []", "for _ in range(60):", "    x = [x, x]", "return len(str(x))"),
     comparison_of_shared_lists=body(
         "x, y = [], []", "for _ in range(60):", "    x, y = [x, x], [y, y]", "return x == y"
@@ -352,9 +364,7 @@ _add(
     nested_chains="import itertools\n"
     + body("m = [1]", "for i in range(300000):", "    m = itertools.chain(m)", "return sum(m)"),
     nested_tuples_hashed=body("t = ()", "for i in range(10 ** 6):", "    t = (t,)", "return {t: 1}[t]"),
-    nested_lists_compared=body(
-        "a, b = [], []", "for i in range(10 ** 5):", "    a, b = [a], [b]", "return a == b"
-    ),
+    nested_lists_compared=body("a, b = [], []", "for i in range(10 ** 5):", "    a, b = [a], [b]", "return a == b"),
     recursion="def f(n):\n    return f(n + 1)\n" + body("return f(0)"),
     recursion_in_a_key=body("def f(x):", "    return sorted([x], key=f)", "return f(1)"),
     recursion_in_a_cache="import functools\n@functools.cache\ndef f(n):\n    return f(n + 1)\n" + body("return f(0)"),
@@ -370,7 +380,8 @@ _add(
     system_exit=body("raise SystemExit"),
     keyboard_interrupt=body("raise KeyboardInterrupt"),
     generator_exit=body("raise GeneratorExit"),
-    recursion_limit="import sys\nsys.setrecursionlimit(10 ** 9)\ndef f(n):\n    return f(n + 1)\n" + body("return f(0)"),
+    recursion_limit="import sys\nsys.setrecursionlimit(10 ** 9)\ndef f(n):\n    return f(n + 1)\n"
+    + body("return f(0)"),
     forged_object="from readhead.language import Array\n" + body("return str(Array((1,), 'O', np.array([4096]))[0])"),
 )
 
@@ -381,6 +392,7 @@ _add(
     WRITES,
     open=_won("open('@FOLDER@/escaped', 'w').close()"),
     walk_to_open=_with_os(_TOUCH),
+    limit_raised_first="import resource\n" + _with_os("resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))", _TOUCH),
     unlink=_with_os("os['unlink']('@FOLDER@/secret')"),
     rename=_with_os("os['rename']('@FOLDER@/secret', '@FOLDER@/escaped')"),
     make_a_folder=_with_os("os['mkdir']('@FOLDER@/escaped')"),

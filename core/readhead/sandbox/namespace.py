@@ -56,7 +56,8 @@ def _modules() -> dict[str, types.SimpleNamespace]:
     modules["numpy"].empty = np.zeros  # no stale memory, and the same result every time
     modules["numpy"].empty_like = np.zeros_like
     for path, name in policy.ANNOTATIONS:
-        setattr(modules[path], name, typing.List)  # to be called, `NDArray` would make arrays over anybody's memory
+        # `NDArray` itself can be called, and then makes an array over anybody's memory; this one cannot.
+        setattr(modules[path], name, typing.List)  # noqa: UP006 - `list` can be called
     for path, module in modules.items():
         parent, _, name = path.rpartition(".")
         if parent in modules:
