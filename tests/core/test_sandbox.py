@@ -19,7 +19,7 @@ import pytest
 from core.sandbox_programs import FRIENDLY, REFUSED, body
 from readhead.errors import SandboxError
 from readhead.language import Sentence
-from readhead.sandbox import Failure, Level, Limits, Run, Sandbox, Text, block, forks, launch, policy, wire
+from readhead.sandbox import Failure, Level, Limits, Run, Sandbox, Text, block, forks, launch, performance, policy, wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -489,6 +489,13 @@ def test_a_long_corpus_does_not_fill_the_memory() -> None:
         assert sandbox.run(body(f"return {terms}")).failures == ()
 
 
+def test_all_that_a_sentence_keeps_is_known() -> None:
+    sentence = Sentence(TEXTS[0].surfaces)
+    sides = (sentence, sentence.key, sentence.query, sentence.word)
+    kept = [value for side in sides for value in vars(side).values() if isinstance(value, dict)]
+    assert {id(cache) for cache in kept} == {id(cache) for cache in performance.caches_of(sentence)}
+
+
 def test_texts_can_change_with_programs_in_work(sandbox: Sandbox) -> None:
     runs = sandbox.run_many([body("return s.first")] * 20)
     assert len(next(runs).weights) == 3
@@ -648,3 +655,79 @@ def test_a_lock_that_does_not_hold_reduces_the_isolation(
 def test_generated_programs_run_in_a_locked_child(sandbox: Sandbox) -> None:
     assert sandbox.run(body("return s.first"), generated=True).failed == 0
     assert [run.failed for run in sandbox.run_many([body("return s.first")] * 3, generated=True)] == [0] * 3
+
+
+# Long runs
+
+
+@on_linux
+@pytest.mark.slow
+def test_ten_thousand_runs_leave_nothing_behind() -> None:
+    kinds = [
+        *[body("return s.first")] * 6,
+        body("return s.tokens[99]"),
+        body("m = [1]", "for i in range(300000):", "    m = map(abs, m)", "return list(m)"),
+        "nonsense(",
+    ]
+    ours = sorted(Path("/proc/self/fd").iterdir())
+    with Sandbox(limits=Limits(seconds=0.05)) as sandbox:
+        sandbox.load(TEXTS)
+        list(sandbox.run_many([*kinds, body("while True: pass")] * 4))
+        server = sandbox._backend._server.pid
+        theirs, segments = sorted(Path(f"/proc/{server}/fd").iterdir()), shared_memory()
+        sources = [f"{kinds[k % 9] if k % 500 else body('while True: pass')}\n# {k}" for k in range(10_000)]
+        for k, run in enumerate(sandbox.run_many(sources)):
+            good = k % 500 != 0 and k % 9 < 6
+            assert (run.failed == 0) == good, (k, run.failures)
+        with sandbox.keep(body("return s.first")) as kept:
+            for k in range(2_000):
+                assert isinstance(kept.weights(TEXTS[k % 3]), np.ndarray)
+        sandbox.run(body("return s.first"))
+        deadline = time.monotonic() + 5
+        while sorted(Path(f"/proc/{server}/fd").iterdir()) != theirs and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert sandbox._backend._server.pid == server
+        assert sorted(Path(f"/proc/{server}/fd").iterdir()) == theirs
+        assert Path(f"/proc/{server}/task/{server}/children").read_text() == ""
+        assert shared_memory() <= segments + (8 << 20)
+    assert sorted(Path("/proc/self/fd").iterdir()) == ours
+    assert not Path(f"/proc/{server}").exists()
+
+
+def shared_memory() -> int:
+    """Bytes of it on the whole machine."""
+    (size,) = re.findall(r"^Shmem: *(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    return int(size) * 1024
+
+
+@on_linux
+def test_an_interrupt_from_the_keyboard_leaves_no_process() -> None:
+    script = (
+        "import sys; sys.path += sys.argv[1:]\n"
+        "from readhead.sandbox import Limits, Sandbox, Text\n"
+        "with Sandbox(limits=Limits(seconds=60)) as sandbox:\n"
+        "    sandbox.load([Text((' a',))])\n"
+        "    print(sandbox._backend._server.pid, flush=True)\n"
+        "    list(sandbox.run_many(['def head(s):\\n    while True: pass\\n'] * 9))\n"
+    )
+    for number in (signal.SIGINT, signal.SIGKILL):
+        start = [sys.executable, "-c", script, *launch.import_paths()]
+        with subprocess.Popen(start, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as ours:
+            server = int(ours.stdout.readline())
+            children = Path(f"/proc/{server}/task/{server}/children")
+            deadline = time.monotonic() + 20
+            while not (pids := children.read_text().split()) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert pids
+            ours.send_signal(number)
+            ours.wait(20)
+        while any(is_alive(int(pid)) for pid in (server, *pids)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert [pid for pid in (server, *pids) if is_alive(int(pid))] == []
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

@@ -146,6 +146,12 @@ def read_block(block: int, size: int) -> npt.NDArray[np.uint8]:
     return data
 
 
+def program_place(trace: str) -> str:
+    """What a stack dump says of the innermost of the program's frames; replies are short, or they would pile up."""
+    found = _PROGRAM_LINE.search(trace)
+    return found[0] if found else ""
+
+
 def _number(block: npt.NDArray[np.uint8], offset: int) -> int:
     return int(block[offset : offset + 8].view(np.int64)[0])
 

@@ -32,7 +32,7 @@ from typing import Any, Final
 
 from readhead import language
 from readhead.sandbox import child, selftest
-from readhead.sandbox.block import Layout
+from readhead.sandbox.block import Layout, program_place
 from readhead.sandbox.child import Job
 from readhead.sandbox.performance import message_of
 from readhead.sandbox.wire import receive, send
@@ -133,6 +133,7 @@ class _Server:
         """Kill what runs."""
         for running in self._running.values():
             os.kill(running.pid, signal.SIGKILL)
+            os.waitpid(running.pid, 0)
 
     def _until_next_check(self) -> float | None:
         times = [running.check_at for running in self._running.values()]
@@ -306,7 +307,7 @@ class _Server:
             code=os.waitstatus_to_exitcode(status),
             timed_out=running.dumping,
             limit=running.job.seconds,
-            trace=running.dump.decode(errors="replace"),
+            trace=program_place(running.dump.decode(errors="replace")),
             seconds=time.monotonic() - running.started,
         )
 
