@@ -13,6 +13,7 @@ LOCKED = """
 import ctypes, os, sys, time, mmap
 from readhead.sandbox import lock
 library = ctypes.CDLL(None, use_errno=True)
+library.syscall.restype = ctypes.c_long
 def call(number, *arguments):
     return library.syscall(ctypes.c_long(number), *arguments), ctypes.get_errno()
 lock.lock()
