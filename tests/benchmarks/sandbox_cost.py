@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from readhead.language import Sentence
-from readhead.sandbox import Limits, Sandbox, Text, namespace
+from readhead.sandbox import Limits, Run, Sandbox, Text, namespace
 
 SEQUENCES, TOKENS = 64, 96
 WORDS = "the cat , and then a small dog ran to the big red house . She said that it was not there but ' s (".split()  # noqa: SIM905 - a text
@@ -156,19 +156,21 @@ def hangs(sandbox: Sandbox) -> None:
         "print flood": "while True: print('x' * 9999)",
     }.items():
         source = f"def head(s):\n    {body}\n"
-        begun = time.perf_counter()
-        run = sandbox.run(source)
-        took = time.perf_counter() - begun
+        runs: list[Run] = []
+        ended = cost(lambda: runs.append(sandbox.run(source)), server_of(sandbox))  # noqa: B023
         after = cost(lambda: sandbox.run(fresh(honest, len(name)))).wall  # noqa: B023
-        (failure,) = run.failures
-        print(f"{name:20} ended after {took:.3f} s, {failure.kind}, line {failure.line}; next in {after * 1e3:.0f} ms")
+        (failure,) = runs[0].failures
+        print(
+            f"{name:18} {failure.kind}, line {failure.line}, after {ended.wall:.2f} s, of which {ended.processor:.2f} s"
+            f" processor time; next result after {after * 1e3:.0f} ms"
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cores", type=int, default=0)
     parser.add_argument("--level", default="auto")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=15, help="0: hangs only")
     options = parser.parse_args()
     if options.cores:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
@@ -179,8 +181,9 @@ def main() -> None:
         print(f"{SEQUENCES} sequences x {TOKENS} tokens, {len(os.sched_getaffinity(0))} cores, {sandbox.isolation}")
         print("load average before:", os.getloadavg()[0])
         sandbox.load(texts())
-        on_save(sandbox, sentences, options.rounds)
-        in_bulk(sandbox, sentences, max(options.rounds // 5, 2))
+        if options.rounds:
+            on_save(sandbox, sentences, options.rounds)
+            in_bulk(sandbox, sentences, max(options.rounds // 5, 2))
         hangs(sandbox)
 
 
