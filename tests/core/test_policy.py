@@ -11,7 +11,7 @@ import pytest
 
 from core.sandbox_programs import FRIENDLY, HEAD, REFUSED, body
 from readhead.language import VOCABULARY, Sentence
-from readhead.sandbox import policy, server
+from readhead.sandbox import namespace, policy
 
 
 @pytest.mark.parametrize("source", FRIENDLY.values(), ids=FRIENDLY.keys())
@@ -94,10 +94,10 @@ def test_many_findings_are_cut_and_cheap() -> None:
 
 
 def test_the_tables_name_what_is_there() -> None:
-    modules = server._modules()
+    modules = namespace._modules()
     for path, names in policy.MODULES.items():
         assert names - set(vars(modules[path])) <= {"cbrt", "exp2"}, path
-    assert set(server.namespace()["__builtins__"]) == policy.BUILTINS | {"__import__"}
+    assert set(namespace.fresh()["__builtins__"]) == policy.BUILTINS | {"__import__"}
     assert not [name for name in policy.ATTRIBUTES if name.startswith("_")]
 
 
@@ -108,7 +108,7 @@ def _values() -> list[object]:
     def generator() -> object:
         yield 1
 
-    names = server.namespace()
+    names = namespace.fresh()
     errors: list[BaseException] = []
     for fail in ([].pop, lambda: {}["a"], lambda: None.x, lambda: 1 / 0, lambda: next(iter(()))):  # type: ignore[attr-defined]
         try:
@@ -118,7 +118,7 @@ def _values() -> list[object]:
     sentence = Sentence([" The", " cat", ","], [0])
     return [
         *names.values(), *(value for key, value in names["__builtins__"].items() if key != "__import__"),
-        *server._modules().values(), sentence, function, generator(), *errors, 1, 1.5, "a", [1], (1,), {"a": 1}, {1},
+        *namespace._modules().values(), sentence, function, generator(), *errors, 1, 1.5, "a", [1], (1,), {"a": 1}, {1},
         None, Ellipsis, True, range(3), slice(1), map(abs, []), zip([]), enumerate([]), reversed([1]), iter([]),
         np.ones((2, 2)), np.float32(1), np.dtype("f4"), np.array(["a"]), np.array([None]), np.finfo("f4"),
         np.iinfo("i4"), np.vectorize(abs), np.errstate(), re.compile("a"), re.match("a", "a"), re.finditer("a", "a"),
@@ -138,7 +138,7 @@ POWERS = (open, eval, exec, getattr, setattr, vars, type, object, __import__, co
 
 def test_no_module_frame_code_or_globals_is_in_reach() -> None:
     forbidden = (types.ModuleType, types.FrameType, types.CodeType, types.TracebackType)
-    scopes = {id(vars(module)) for module in (np, re, server, policy, collections)}
+    scopes = {id(vars(module)) for module in (np, re, namespace, policy, collections)}
     seen: dict[int, object] = {}
     queue = _values()
     while queue:

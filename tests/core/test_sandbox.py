@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -18,7 +19,7 @@ import pytest
 from core.sandbox_programs import FRIENDLY, REFUSED, body
 from readhead.errors import SandboxError
 from readhead.language import Sentence
-from readhead.sandbox import Failure, Limits, Run, Sandbox, Text, client, policy
+from readhead.sandbox import Failure, Level, Limits, Run, Sandbox, Text, block, forks, launch, performance, policy, wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -365,29 +366,44 @@ def test_one_program_cannot_change_the_next(sandbox: Sandbox) -> None:
         np.testing.assert_array_equal(a, b)
 
 
+PERMISSION = "PermissionError: [Errno 1]"
+
+
+@pytest.fixture(scope="module")
+def both() -> Iterator[list[Sandbox]]:
+    """With the limits alone, and locked."""
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
+        patch.setenv("HF_TOKEN", "secret")
+        levels: list[Level] = ["fork", "locked"]
+        both = [stack.enter_context(Sandbox(limits=Limits(seconds=0.3), level=level)) for level in levels]
+        for sandbox in both:
+            sandbox.load(TEXTS[:1])
+        yield both
+
+
+@on_linux
 @pytest.mark.parametrize(
-    ("attempt", "outcome"),
+    ("attempt", "by_limits", "by_the_lock"),
     [
-        ("posix.open('/etc/hostname', 0)", "OSError: [Errno 24]"),
-        ("posix.listdir('/')", "OSError: [Errno 24]"),
-        ("posix.pipe()", "OSError: [Errno 24]"),
-        ("posix.write(1, b'x'), posix.write(5, b'x')", "OSError: [Errno 9]"),
-        ("[1][b'HF_TOKEN' in posix.environ]", ""),
-        ("posix._exit(3)", "ended the interpreter (exit status 3)"),
-        ("posix.abort()", "crashed the interpreter (SIGABRT)"),
-        ("posix.kill(posix.getpid(), 9)", "was ended by the system"),
-        ("posix.close(3), posix.kill(posix.getpid(), 19)", "was ended by the system"),
-        ("[posix.fork() for _ in range(3)] and 1 / 0", "ZeroDivisionError|BlockingIOError"),
+        ("posix.open('/etc/hostname', 0)", "OSError: [Errno 24]", PERMISSION),
+        ("posix.listdir('/')", "OSError: [Errno 24]", PERMISSION),
+        ("posix.pipe()", "OSError: [Errno 24]", PERMISSION),
+        ("posix.write(1, b'x'), posix.write(5, b'x')", "OSError: [Errno 9]", "OSError: [Errno 9]"),
+        ("[1][b'HF_TOKEN' in posix.environ]", "", ""),
+        ("posix._exit(3)", "ended the interpreter (exit status 3)", "ended the interpreter (exit status 3)"),
+        ("posix._exit(0)", "ended the interpreter (exit status 0)", "ended the interpreter (exit status 0)"),
+        ("posix.abort()", "crashed the interpreter (SIGABRT)", "crashed the interpreter"),
+        ("posix.kill(posix.getpid(), 9)", "was ended by the system", PERMISSION),
+        ("posix.close(3), posix.kill(posix.getpid(), 19)", "was ended by the system", PERMISSION),
+        ("[posix.fork() for _ in range(3)] and 1 / 0", "ZeroDivisionError|BlockingIOError", PERMISSION),
     ],
 )
-def test_a_program_past_the_policy_meets_the_locked_child(
-    monkeypatch: pytest.MonkeyPatch, attempt: str, outcome: str
+def test_a_program_past_the_policy_meets_the_child_it_runs_in(
+    both: list[Sandbox], monkeypatch: pytest.MonkeyPatch, attempt: str, by_limits: str, by_the_lock: str
 ) -> None:
     walk = "next(c for c in ().__class__.__mro__[1].__subclasses__() if c.__name__ == 'BuiltinImporter')"
     monkeypatch.setattr(policy, "review", lambda _: policy.Review())
-    monkeypatch.setenv("HF_TOKEN", "secret")
-    with Sandbox(limits=Limits(seconds=0.3)) as sandbox:
-        sandbox.load(TEXTS[:1])
+    for sandbox, outcome in zip(both, (by_limits, by_the_lock), strict=True):
         run = sandbox.run(f"posix = {walk}.load_module('posix')\n" + body(attempt, "return 1"))
         told = "".join(failure.message for failure in run.failures)
         assert re.match(outcome if "|" in outcome else re.escape(outcome), told)
@@ -403,36 +419,36 @@ def test_messages_are_one_printable_line(sandbox: Sandbox) -> None:
 
 
 def test_a_hostile_block_does_no_harm() -> None:
-    layout = client.Layout((2,))
-    ticket = client._Ticket(1, "", client.policy.Review(), (TEXTS[2],), layout)
-    ticket.reply = {"code": 0, "timed_out": False, "limit": 1.0, "trace": "", "seconds": 0.1}
-    entries = [
-        b"\xff" * (layout.STATES - layout.REPORT),
-        b"[" * (layout.STATES - layout.REPORT),
+    layout = block.Layout((2,))
+    ending = block.Ending(code=0, seconds=0.1, limit=1.0)
+    space = layout.STATES - layout.REPORT
+    reports = [
+        b"\xff" * space,
+        b"[" * space,
         json.dumps([1, {}, {"kind": "x"}]).encode(),
         json.dumps(
             [{"kind": "error", "message": ["\x1b" * 999], "line": 10**99, "column": "1", "sequence": -4}]
         ).encode(),
         json.dumps([{"kind": "error"}] * 500).encode(),
     ]
-    for report in entries:
+    for report in reports:
         for size in (len(report), -1, 2**62):
-            ticket.block = client._new_block(layout.offsets[-1])
-            os.pwrite(ticket.block, size.to_bytes(8, "little", signed=True), layout.REPORT_SIZE)
-            os.pwrite(ticket.block, report, layout.REPORT)
-            os.pwrite(ticket.block, b"\xff" * 16, layout.SEQUENCE)
-            run = client._read_run(ticket)
-            ticket.close()
+            left = np.zeros(layout.offsets[-1], np.uint8)
+            left[layout.REPORT_SIZE : layout.REPORT_SIZE + 8].view(np.int64)[0] = size
+            left[layout.REPORT : layout.REPORT + len(report)] = np.frombuffer(report, np.uint8)
+            left[layout.SEQUENCE : layout.SEQUENCE + 16] = 255
+            run = block.read_run(left, layout, ending, None)
             assert run.failed == 1
             assert 1 <= len(run.failures) <= 7
             assert all(failure.message.isprintable() and failure.line is None for failure in run.failures)
 
 
 def test_a_block_that_was_cut_off_is_read_as_empty() -> None:
-    ticket = client._Ticket(1, "", client.policy.Review(), (TEXTS[2],), client.Layout((2,)), client._new_block(100))
-    ticket.reply = {"code": -9, "timed_out": False, "limit": 1.0, "trace": "", "seconds": 0.1}
-    run = client._read_run(ticket)
-    ticket.close()
+    layout = block.Layout((2,))
+    descriptor = block.new_block(100)
+    left = block.read_block(descriptor, layout.offsets[-1])
+    os.close(descriptor)
+    run = block.read_run(left, layout, block.Ending(code=-9, seconds=0.1, limit=1.0), None)
     assert (run.failed, only(run).kind) == (1, "out of memory")
 
 
@@ -441,7 +457,7 @@ def test_a_block_that_was_cut_off_is_read_as_empty() -> None:
 
 def test_a_killed_server_is_replaced(sandbox: Sandbox) -> None:
     assert sandbox.run(body("return s.first")).failed == 0
-    os.kill(sandbox._server.pid, signal.SIGKILL)
+    os.kill(sandbox._backend._server.pid, signal.SIGKILL)
     run = sandbox.run(body("return s.position"))
     assert (run.failed, run.failures) == (0, ())
     assert [len(weights) for weights in run.weights] == [9, 5, 1]
@@ -453,7 +469,7 @@ def test_a_server_killed_with_programs_in_work_is_replaced(sandbox: Sandbox) -> 
     for run in runs:
         values.append(float(run.weights[0][0, 0]))
         if len(values) == 2:
-            os.kill(sandbox._server.pid, signal.SIGKILL)
+            os.kill(sandbox._backend._server.pid, signal.SIGKILL)
     assert values == list(range(9))
 
 
@@ -471,6 +487,13 @@ def test_a_long_corpus_does_not_fill_the_memory() -> None:
         sandbox.load([Text(words)] * 40)  # 14 MB of results, and as much again for every relation
         terms = " + ".join(f"s.previous(s.n - {k}) + s.within(s.n - {k})" for k in range(8))
         assert sandbox.run(body(f"return {terms}")).failures == ()
+
+
+def test_all_that_a_sentence_keeps_is_known() -> None:
+    sentence = Sentence(TEXTS[0].surfaces)
+    sides = (sentence, sentence.key, sentence.query, sentence.word)
+    kept = [value for side in sides for value in vars(side).values() if isinstance(value, dict)]
+    assert {id(cache) for cache in kept} == {id(cache) for cache in performance.caches_of(sentence)}
 
 
 def test_texts_can_change_with_programs_in_work(sandbox: Sandbox) -> None:
@@ -501,15 +524,15 @@ def test_an_interrupt_leaves_a_sandbox_that_works(sandbox: Sandbox, monkeypatch:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(client, "receive", interrupted)
+        patch.setattr(wire, "receive", interrupted)
         with pytest.raises(KeyboardInterrupt):
             sandbox.run(body("return s.first"))
-    assert sandbox._open == {}
+    assert sandbox._backend._open == {}
     assert sandbox.run(body("return s.first")).failed == 0
 
 
 def test_a_server_that_cannot_start_tells_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "_import_paths", lambda: ["/nowhere"])
+    monkeypatch.setattr(launch, "import_paths", lambda: ["/nowhere"])
     with Sandbox() as sandbox, pytest.raises(SandboxError, match="No module named 'readhead'"):
         sandbox.load(TEXTS)
 
@@ -517,16 +540,16 @@ def test_a_server_that_cannot_start_tells_why(monkeypatch: pytest.MonkeyPatch) -
 def test_a_server_that_dies_of_a_program_is_not_started_for_ever(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    receive = client.receive
+    receive = wire.receive
 
     def killing(link: socket.socket) -> object:
         message = receive(link)
-        if "loaded" not in message[0]:
+        if "program" in message[0]:
             raise EOFError
         return message
 
     with monkeypatch.context() as patch:
-        patch.setattr(client, "receive", killing)
+        patch.setattr(wire, "receive", killing)
         with pytest.raises(SandboxError, match="died"):
             sandbox.run(body("return s.first"))
     assert sandbox.run(body("return s.first")).failed == 0
@@ -539,7 +562,7 @@ def test_nothing_is_left_behind() -> None:
         sandbox.load(TEXTS)
         list(sandbox.run_many([body("return s.first"), body("while True: pass"), "nonsense("] * 3))
         next(sandbox.run_many([body("return s.first")] * 9))
-        server = sandbox._server.pid
+        server = sandbox._backend._server.pid
         children = Path(f"/proc/{server}/task/{server}/children")
         descriptors = Path(f"/proc/{server}/fd")
         deadline = time.monotonic() + 5
@@ -565,14 +588,14 @@ def test_the_server_gets_none_of_our_environment(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("HF_TOKEN", "secret")
     with Sandbox() as sandbox:
         sandbox.load(TEXTS)
-        environment = Path(f"/proc/{sandbox._server.pid}/environ").read_bytes()
+        environment = Path(f"/proc/{sandbox._backend._server.pid}/environ").read_bytes()
     assert b"secret" not in environment
     assert b"OPENBLAS_NUM_THREADS=1" in environment
 
 
 def test_the_server_imports_neither_torch_nor_a_tokenizer() -> None:
     show = "import json, sys, readhead.sandbox, readhead.sandbox.server; print(json.dumps(sorted(sys.modules)))"
-    paths = client._import_paths()
+    paths = launch.import_paths()
     start = [sys.executable, "-s", "-S", "-P", "-c", f"import sys; sys.path += {paths!r}; {show}"]
     loaded = json.loads(subprocess.run(start, capture_output=True, check=True, env={}).stdout)
     roots = {name.partition(".")[0] for name in loaded}
@@ -580,12 +603,131 @@ def test_the_server_imports_neither_torch_nor_a_tokenizer() -> None:
     assert "numpy" in roots
 
 
-def test_a_system_without_fork_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(os, "fork")
-    with pytest.raises(SandboxError) as caught:
-        Sandbox()
-    assert "WSL2" in caught.value.hint
+# Isolation
 
 
-def test_the_isolation_is_told() -> None:
-    assert Sandbox().isolation == "reduced: no system-call filter"
+@on_linux
+def test_the_isolation_is_told(sandbox: Sandbox) -> None:
+    assert sandbox.isolation == "locked"
+    with Sandbox(level="locked") as locked, Sandbox(level="fork") as fork:
+        assert locked.isolation == "locked"
+        assert fork.isolation == "reduced: without a system-call filter, as the level asks"
+
+
+@on_linux
+@pytest.mark.parametrize(
+    ("sabotage", "why"),
+    [
+        ("child.lock = lambda: None", "the system-call filter lets open through"),
+        ("child.lock = lambda: child.os._exit(3)", "the self-test of the system-call filter ended without a word"),
+        ("lock.MACHINES.clear()", "no system-call filter is known for linux on "),
+        ("selftest._SECONDS = 0.1; selftest._NEEDED['numpy'] = lambda: [0 for _ in iter(int, 1)]", "does not end"),
+        ("selftest._NEEDED['numpy'] = lambda: 1 / 0", "the system-call filter breaks numpy (division by zero)"),
+        (
+            "m = next(iter(lock.MACHINES.values())); object.__setattr__(m, 'calls', (*m.calls, 41, 198))",
+            "the system-call filter lets socket through",
+        ),
+    ],
+)
+def test_a_lock_that_does_not_hold_reduces_the_isolation(
+    monkeypatch: pytest.MonkeyPatch, sabotage: str, why: str
+) -> None:
+    main = f"from readhead.sandbox import child, lock, selftest; {sabotage}; {forks._SERVE}"
+    monkeypatch.setattr(forks, "_SERVE", main)
+    with Sandbox() as sandbox:
+        sandbox.load(TEXTS)
+        assert sandbox.isolation.startswith("reduced: ")
+        assert why in sandbox.isolation
+        assert sandbox.run(body("return s.first")).failed == 0
+        with pytest.raises(SandboxError) as caught:
+            sandbox.run(body("return s.first"), generated=True)
+        assert "--allow-reduced-isolation" in caught.value.hint
+        with pytest.raises(SandboxError, match="reduced"):
+            sandbox.run_many([], generated=True)
+        sandbox.allow_reduced = True
+        assert sandbox.run(body("return s.first"), generated=True).failed == 0
+    with Sandbox(level="locked") as sandbox, pytest.raises(SandboxError, match="cannot be locked in") as caught:
+        sandbox.load(TEXTS)
+    assert sandbox._backend._server is None
+
+
+@on_linux
+def test_generated_programs_run_in_a_locked_child(sandbox: Sandbox) -> None:
+    assert sandbox.run(body("return s.first"), generated=True).failed == 0
+    assert [run.failed for run in sandbox.run_many([body("return s.first")] * 3, generated=True)] == [0] * 3
+
+
+# Long runs
+
+
+@on_linux
+@pytest.mark.slow
+def test_ten_thousand_runs_leave_nothing_behind() -> None:
+    kinds = [
+        *[body("return s.first")] * 6,
+        body("return s.tokens[99]"),
+        body("m = [1]", "for i in range(300000):", "    m = map(abs, m)", "return list(m)"),
+        "nonsense(",
+    ]
+    ours = sorted(Path("/proc/self/fd").iterdir())
+    with Sandbox(limits=Limits(seconds=0.05)) as sandbox:
+        sandbox.load(TEXTS)
+        list(sandbox.run_many([*kinds, body("while True: pass")] * 4))
+        server = sandbox._backend._server.pid
+        theirs, segments = sorted(Path(f"/proc/{server}/fd").iterdir()), shared_memory()
+        sources = [f"{kinds[k % 9] if k % 500 else body('while True: pass')}\n# {k}" for k in range(10_000)]
+        for k, run in enumerate(sandbox.run_many(sources)):
+            good = k % 500 != 0 and k % 9 < 6
+            assert (run.failed == 0) == good, (k, run.failures)
+        with sandbox.keep(body("return s.first")) as kept:
+            for k in range(2_000):
+                assert isinstance(kept.weights(TEXTS[k % 3]), np.ndarray)
+        sandbox.run(body("return s.first"))
+        deadline = time.monotonic() + 5
+        while sorted(Path(f"/proc/{server}/fd").iterdir()) != theirs and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert sandbox._backend._server.pid == server
+        assert sorted(Path(f"/proc/{server}/fd").iterdir()) == theirs
+        assert Path(f"/proc/{server}/task/{server}/children").read_text() == ""
+        assert shared_memory() <= segments + (8 << 20)
+    assert sorted(Path("/proc/self/fd").iterdir()) == ours
+    assert not Path(f"/proc/{server}").exists()
+
+
+def shared_memory() -> int:
+    """Bytes of it on the whole machine."""
+    (size,) = re.findall(r"^Shmem: *(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    return int(size) * 1024
+
+
+@on_linux
+def test_an_interrupt_from_the_keyboard_leaves_no_process() -> None:
+    script = (
+        "import sys; sys.path += sys.argv[1:]\n"
+        "from readhead.sandbox import Limits, Sandbox, Text\n"
+        "with Sandbox(limits=Limits(seconds=60)) as sandbox:\n"
+        "    sandbox.load([Text((' a',))])\n"
+        "    print(sandbox._backend._server.pid, flush=True)\n"
+        "    list(sandbox.run_many(['def head(s):\\n    while True: pass\\n'] * 9))\n"
+    )
+    for number in (signal.SIGINT, signal.SIGKILL):
+        start = [sys.executable, "-c", script, *launch.import_paths()]
+        with subprocess.Popen(start, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as ours:
+            server = int(ours.stdout.readline())
+            children = Path(f"/proc/{server}/task/{server}/children")
+            deadline = time.monotonic() + 20
+            while not (pids := children.read_text().split()) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert pids
+            ours.send_signal(number)
+            ours.wait(20)
+        while any(is_alive(int(pid)) for pid in (server, *pids)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert [pid for pid in (server, *pids) if is_alive(int(pid))] == []
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

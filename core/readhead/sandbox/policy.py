@@ -45,6 +45,9 @@ _MOST_NODES: Final = 20_000
 _DEEPEST: Final = 200
 _MOST_FINDINGS: Final = 100
 _MOST_HINTS: Final = 25
+_MOST_COMPARED: Final = 8_000
+"""Names looked at for hints, in all: a file can bind a thousand names that all look alike."""
+_LONGEST_NAME: Final = 40
 
 NODES: Final = frozenset(
     """
@@ -139,9 +142,14 @@ MODULES: Final = {
     "numpy.typing": frozenset({"ArrayLike", "NDArray"}),
 }
 
+ANNOTATIONS: Final = frozenset(
+    {("readhead.language", "Array"), ("numpy.typing", "ArrayLike"), ("numpy.typing", "NDArray")}
+)
+"""Members of `MODULES` that stand for types: a program may write them down and not call them."""
+
 METHODS: Final = frozenset(
     """
-    T accumulate argmax argmin argpartition argsort astype at clip copy cumprod cumsum diagonal dot dtype eps fill flat
+    T accumulate argmax argmin argpartition argsort astype clip copy cumprod cumsum diagonal dot dtype eps fill flat
     flatten item itemsize kind max mean min nbytes ndim nonzero outer prod ravel reduce repeat reshape round
     searchsorted shape size sort squeeze std sum swapaxes take tiny tolist trace transpose var capitalize casefold
     center count endswith expandtabs find index isalnum isalpha isascii isdecimal isdigit islower isnumeric isspace
@@ -179,6 +187,7 @@ _HINTS: Final = {
     "format": "use an f-string",
     "format_map": "use an f-string",
     "random": "predictions must be the same every time",
+    "at": "use np.bincount, or add in a loop",
     "empty": "use np.zeros",
     "resize": "use np.reshape, np.tile or np.pad",
     "view": "use astype or reshape",
@@ -246,11 +255,15 @@ def check(source: str) -> list[Finding]:
     return list(review(source).findings)
 
 
-@functools.lru_cache(maxsize=256)  # a library is run over one batch of texts after another
 def review(source: str) -> Review:
     """Check a program and note what it will ask for."""
-    if len(source) > _LARGEST:
+    if len(source) > _LARGEST:  # before the cache, which would keep it
         return Review((Finding(1, 1, "RH224", f"the file is longer than {_LARGEST} characters", "shorten it"),))
+    return _review(source)
+
+
+@functools.lru_cache(maxsize=256)  # a library is run over one batch of texts after another
+def _review(source: str) -> Review:
     lines = re.split(r"\r\n|\r|\n", source)
     try:
         tree = _parse(source)
@@ -398,6 +411,7 @@ class _Checker:
         self._tree = tree
         self._lines = lines
         self._found: list[tuple[int, int, str, str, _Hint]] = []
+        self._compared = 0
         self._nodes, fits = self._flatten()
         self._bound = Counter(name for node in self._nodes for name in _bindings(node))
         self._modules = self._module_names()
@@ -423,7 +437,11 @@ class _Checker:
         if isinstance(hint, str):
             return hint
         name, known, prefix = hint
-        close = difflib.get_close_matches(name[:60], sorted(known), n=1)
+        likely = sorted(candidate for candidate in known if len(candidate) <= _LONGEST_NAME)
+        self._compared += len(likely)
+        if len(name) > _LONGEST_NAME or self._compared > _MOST_COMPARED:
+            return ""
+        close = difflib.get_close_matches(name, likely, n=1)
         return f"did you mean {prefix}{close[0]}?" if close else ""
 
     def _flatten(self) -> tuple[list[ast.AST], bool]:
