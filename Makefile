@@ -30,3 +30,4 @@ check: install
 docs: install
 	$(BIN)/python -m readhead.vocabulary > docs/vocabulary.md
 	$(BIN)/python tests/core/architectures.py > docs/architectures.md
+	$(BIN)/python tests/core/escape_layers.py > docs/escapes.md

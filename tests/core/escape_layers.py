@@ -68,8 +68,8 @@ class World:
         (self._folder / "pickled").write_bytes(b"cos\ngetpid\n(tR.")
         self._before = self._files()
 
-    def _files(self) -> dict[str, str]:
-        return {path.name: "" if path.is_dir() else path.read_text() for path in self._folder.iterdir()}
+    def _files(self) -> dict[str, bytes]:
+        return {path.name: b"" if path.is_dir() else path.read_bytes() for path in self._folder.iterdir()}
 
     def source(self, case: Case) -> str:
         """The case's program, aimed at this world."""

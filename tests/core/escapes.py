@@ -382,6 +382,7 @@ _add(
     generator_exit=body("raise GeneratorExit"),
     recursion_limit="import sys\nsys.setrecursionlimit(10 ** 9)\ndef f(n):\n    return f(n + 1)\n"
     + body("return f(0)"),
+    endless_sequence_as_a_result=body("return (np.r_,)"),
     forged_object="from readhead.language import Array\n" + body("return str(Array((1,), 'O', np.array([4096]))[0])"),
 )
 

@@ -12,7 +12,7 @@ import pytest
 
 from core import escape_layers
 from core.escape_layers import COLUMNS, EXACT, HONEST, TEXT, Outcome, outcomes, same
-from core.escapes import CASES, Case
+from core.escapes import CASES, CRASH, MEMORY, TIME, Case
 from core.sandbox_programs import FRIENDLY
 from core.typical_programs import TYPICAL
 from readhead.sandbox import Limits, Sandbox, policy
@@ -81,20 +81,29 @@ def test_all_layers_together_let_no_harm_through(column: str) -> None:
     assert {named(case): str(o) for case, o in zip(CASES, outcomes(column), strict=True) if o.harm} == {}
 
 
+def cells(case: Case) -> list[str]:
+    """Its row on the page."""
+    section = PAGE.read_text("utf-8").split(f"\n## {case.category.capitalize()}\n")[1]
+    row = re.search(rf"^\| {re.escape(case.name)} \|(.*)\|$", section, re.MULTILINE)
+    assert row, case.name
+    return [cell.strip() for cell in row[1].split("|")]
+
+
+def test_the_page_has_every_case() -> None:
+    assert f"{len(CASES)} programs" in PAGE.read_text("utf-8")
+    assert {len(cells(case)) for case in CASES} == {len(COLUMNS)}
+
+
 @pytest.mark.slow
 @on_linux
-@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("column", EXACT)
 def test_the_page_is_current(column: str) -> None:
-    text = PAGE.read_text("utf-8")
-    assert f"{len(CASES)} programs" in text
+    """As far as it is the same on every machine: what an only layer makes of a bomb depends on how busy that is."""
     index = list(COLUMNS).index(column)
-    for case, outcome in zip(CASES, outcomes(column), strict=True):
-        section = text.split(f"\n## {case.category.capitalize()}\n")[1]
-        row = re.search(rf"^\| {re.escape(case.name)} \|(.*)\|$", section, re.MULTILINE)
-        assert row, case.name
-        cell = row[1].split("|")[index].strip()
-        if column in EXACT:
-            assert (cell == "refused", "**" in cell) == (str(outcome) == "refused", bool(outcome.harm)), named(case)
+    kept = [case for case in CASES if column != "allow-list" or case.harm not in {TIME, MEMORY, CRASH}]
+    for case, outcome in zip(kept, outcomes(column, kept), strict=True):
+        cell = cells(case)[index]
+        assert (cell == "refused", "**" in cell) == (str(outcome) == "refused", bool(outcome.harm)), named(case)
 
 
 @pytest.mark.slow
