@@ -134,7 +134,7 @@ class Sandbox:
         if generated and not self.allow_reduced and self.isolation != "locked":
             raise SandboxError(
                 f"generated programs are not run here unasked: isolation is {self.isolation}",
-                hint="read them first, or say yes with --allow-reduced-isolation",
+                hint="read them first, or say yes: Sandbox(allow_reduced=True)",
             )
 
 
