@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: install explain test test-slow check docs
+.PHONY: install explain test test-slow fuzz check docs
 
 install: $(INSTALLED)
 
@@ -20,6 +20,9 @@ test: install
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
+
+fuzz: install
+	$(BIN)/python -m pytest -m fuzz
 
 check: install
 	$(BIN)/ruff check

@@ -437,7 +437,7 @@ def test_a_hostile_block_does_no_harm() -> None:
             left[layout.REPORT_SIZE : layout.REPORT_SIZE + 8].view(np.int64)[0] = size
             left[layout.REPORT : layout.REPORT + len(report)] = np.frombuffer(report, np.uint8)
             left[layout.SEQUENCE : layout.SEQUENCE + 16] = 255
-            run = block.read_run(left, layout, ending, None)
+            run = block.read_run(left, layout, ending, policy.Review())
             assert run.failed == 1
             assert 1 <= len(run.failures) <= 7
             assert all(failure.message.isprintable() and failure.line is None for failure in run.failures)
@@ -448,8 +448,17 @@ def test_a_block_that_was_cut_off_is_read_as_empty() -> None:
     descriptor = block.new_block(100)
     left = block.read_block(descriptor, layout.offsets[-1])
     os.close(descriptor)
-    run = block.read_run(left, layout, block.Ending(code=-9, seconds=0.1, limit=1.0), None)
+    run = block.read_run(left, layout, block.Ending(code=-9, seconds=0.1, limit=1.0), policy.Review())
     assert (run.failed, only(run).kind) == (1, "out of memory")
+
+
+@pytest.mark.parametrize(("named", "told"), [(2, 2), (999, None), (0, None)])
+def test_a_stack_that_names_no_line_of_the_program_has_no_line(named: int, told: int | None) -> None:
+    layout = block.Layout((2,))
+    trace = f'File "{policy.FILE_NAME}", line {named} in head'
+    ending = block.Ending(code=1, seconds=0.1, limit=1.0, timed_out=True, trace=trace)
+    run = block.read_run(np.zeros(layout.offsets[-1], np.uint8), layout, ending, policy.Review(lines=3))
+    assert (only(run).kind, only(run).line) == ("time-out", told)
 
 
 # The server

@@ -22,7 +22,7 @@ def test_many_random_programs_are_accepted_and_many_refused() -> None:
     assert 80 < accepted < 320
 
 
-@pytest.mark.slow
+@pytest.mark.fuzz
 @on_linux
 @pytest.mark.parametrize("level", ["locked", "portable"])
 def test_random_programs_find_nothing(level: Level) -> None:

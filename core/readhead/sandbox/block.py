@@ -117,15 +117,15 @@ def read_request(block: mmap.mmap) -> tuple[list[str], list[int]]:
     return surfaces, special
 
 
-def read_run(block: npt.NDArray[np.uint8], layout: Layout, ending: Ending, result_line: int | None) -> Run:
+def read_run(block: npt.NDArray[np.uint8], layout: Layout, ending: Ending, review: policy.Review) -> Run:
     """What a program left in a block that it can write no more, or in a copy of one."""
     states = block[layout.STATES : layout.STATES + len(layout.sizes)]
     weights = tuple(
         block[begin : begin + 4 * n * n].view(np.float32).reshape(n, n) if state == 1 else None
         for begin, n, state in zip(layout.offsets, layout.sizes, states, strict=False)
     )
-    failures = _reported(block, layout, result_line)
-    last = _last_failure(block, layout, ending)
+    failures = _reported(block, layout, review)
+    last = _last_failure(block, layout, ending, review)
     if last is not None:
         failures.append(last)
     failed = sum(matrix is None for matrix in weights)
@@ -156,7 +156,7 @@ def _number(block: npt.NDArray[np.uint8], offset: int) -> int:
     return int(block[offset : offset + 8].view(np.int64)[0])
 
 
-def _reported(block: npt.NDArray[np.uint8], layout: Layout, result_line: int | None) -> list[Failure]:
+def _reported(block: npt.NDArray[np.uint8], layout: Layout, review: policy.Review) -> list[Failure]:
     """The failures that the child wrote down, as far as they make sense."""
     size = min(max(_number(block, layout.REPORT_SIZE), 0), layout.STATES - layout.REPORT)
     try:
@@ -165,19 +165,17 @@ def _reported(block: npt.NDArray[np.uint8], layout: Layout, result_line: int | N
         return []
     known = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
     return [
-        _failure(entry, layout, result_line)
-        for entry in known[: len(get_args(Kind))]
-        if entry.get("kind") in get_args(Kind)
+        _failure(entry, layout, review) for entry in known[: len(get_args(Kind))] if entry.get("kind") in get_args(Kind)
     ]
 
 
-def _failure(entry: dict[str, Any], layout: Layout, result_line: int | None) -> Failure:
+def _failure(entry: dict[str, Any], layout: Layout, review: policy.Review) -> Failure:
     kind = entry["kind"]
-    line = _bounded(entry.get("line"), 1, 1 << 20)
+    line = _bounded(entry.get("line"), 1, review.lines)
     return Failure(
         kind,
         plain(entry.get("message")),
-        line=result_line if kind == "bad result" else line,
+        line=review.result_line if kind == "bad result" else line,
         column=_bounded(entry.get("column"), 1, 1 << 20),
         hint=_HINTS.get(kind, ""),
         sequence=_bounded(entry.get("sequence"), 0, len(layout.sizes) - 1),
@@ -194,13 +192,16 @@ def plain(text: object) -> str:
     return shown if len(shown) <= _LONGEST_MESSAGE else shown[: _LONGEST_MESSAGE - 1] + "…"
 
 
-def _last_failure(block: npt.NDArray[np.uint8], layout: Layout, ending: Ending) -> Failure | None:
+def _last_failure(
+    block: npt.NDArray[np.uint8], layout: Layout, ending: Ending, review: policy.Review
+) -> Failure | None:
     """How the process ended before its time, if it did."""
     if ending.code == 0 and not ending.timed_out and _number(block, layout.FINISHED) == 1:
         return None
     sequence = _bounded(_number(block, layout.SEQUENCE) - 1, 0, len(layout.sizes) - 1)
     found = _PROGRAM_LINE.search(ending.trace)
-    line = int(found[1]) if found else None
+    # A stack that is written while the program goes on may name a line that there is not.
+    line = _bounded(int(found[1]), 1, review.lines) if found else None
     kind, message = _reason(ending, "on one sequence" if sequence is not None else "before the first sequence")
     return Failure(kind, message, line=line, hint=_HINTS.get(kind, ""), sequence=sequence)
 

@@ -305,7 +305,7 @@ def _let_go(ticket: Ticket) -> None:
 
 
 def _read(block: int, layout: Layout, reply: dict[str, Any], review: policy.Review) -> Run:
-    return read_run(read_block(block, layout.offsets[-1]), layout, Ending(**reply["ending"]), review.result_line)
+    return read_run(read_block(block, layout.offsets[-1]), layout, Ending(**reply["ending"]), review)
 
 
 def _new_server() -> tuple[subprocess.Popen[bytes], socket.socket]:

@@ -248,6 +248,8 @@ class Review:
     """Relations that it asks for with a constant: `("previous", 1)`."""
     result_line: int | None = None
     """The line of `head`'s only return, or else of its def."""
+    lines: int = 1 << 20
+    """How many the program has; what comes back of a run cannot name a later one."""
 
 
 def check(source: str) -> list[Finding]:
@@ -281,6 +283,7 @@ def _review(source: str) -> Review:
         features=frozenset(checker.asked) & _SENTENCE,
         counted=frozenset(checker.counted),
         result_line=_result_line(head) if head else None,
+        lines=len(lines),
     )
 
 

@@ -170,7 +170,7 @@ class _Worker:
         else:
             self.is_sound = told.get("canary") == self._canary
             ending = Ending(0, time.monotonic() - started, limits.seconds)
-        return read_run(block, ticket.layout, ending, ticket.review.result_line)
+        return read_run(block, ticket.layout, ending, ticket.review)
 
     def end(self) -> tuple[int, str]:
         """End it; its exit status, and what it had to say before."""
