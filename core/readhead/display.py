@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from readhead.session import Explanation, PatternView
 
 _LABEL = 10
-_SHADES = ("grey93", "grey85", "grey74", "grey66", "grey54", "grey46", "grey35", "grey27", "grey15", "grey3")
+_SHADES = (
+    "#ffffff on #482475",
+    "#ffffff on #414487",
+    "#ffffff on #355f8d",
+    "#ffffff on #2a788e",
+    "#ffffff on #1f8087",
+    "#000000 on #22a884",
+    "#000000 on #44bf70",
+    "#000000 on #7ad151",
+    "#000000 on #fde725",
+)
+"""For one to nine tenths: viridis, which grows lighter all the way and reads alike for colour-blind eyes."""
 
 
 def explanation_table(explanation: Explanation) -> RenderableType:
@@ -198,7 +209,7 @@ def _cell(weight: float, *, seen: bool) -> tuple[str, str]:
     tenths = min(9, round(weight * 10))
     if tenths == 0:
         return "·", "grey50"
-    return str(tenths), f"{'black' if tenths < 5 else 'white'} on {_SHADES[tenths]}"  # noqa: PLR2004 - mid-grey
+    return str(tenths), _SHADES[tenths - 1]
 
 
 def _label(token: str) -> str:
