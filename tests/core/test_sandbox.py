@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from core.sandbox_processes import bareness, children_of, descriptors_of, is_alive, wait_for_descriptors, wait_for_spare
 from core.sandbox_programs import FRIENDLY, REFUSED, body
 from readhead.errors import SandboxError
 from readhead.language import Sentence
@@ -575,10 +576,12 @@ def test_nothing_is_left_behind() -> None:
         children = Path(f"/proc/{server}/task/{server}/children")
         descriptors = Path(f"/proc/{server}/fd")
         deadline = time.monotonic() + 5
-        while (children.read_text() or len(list(descriptors.iterdir())) > 8) and time.monotonic() < deadline:
+        while (len(children.read_text().split()) > 1 or len(list(descriptors.iterdir())) > 11) and (
+            time.monotonic() < deadline
+        ):
             time.sleep(0.01)
-        assert children.read_text() == ""
-        assert len(list(descriptors.iterdir())) <= 8
+        assert len(children.read_text().split()) <= 1  # the spare
+        assert len(list(descriptors.iterdir())) <= 11
     assert sorted(Path("/proc/self/fd").iterdir()) == before
     assert not Path(f"/proc/{server}").exists()
 
@@ -610,6 +613,107 @@ def test_the_server_imports_neither_torch_nor_a_tokenizer() -> None:
     roots = {name.partition(".")[0] for name in loaded}
     assert roots.isdisjoint({"torch", "transformers", "tokenizers", "tree_sitter", "safetensors", "rich", "typer"})
     assert "numpy" in roots
+
+
+# The spare
+
+
+@pytest.fixture
+def idle() -> Iterator[tuple[Sandbox, int]]:
+    """A sandbox whose server has a spare, and the server."""
+    with Sandbox(limits=Limits(seconds=0.3)) as sandbox:
+        sandbox.load(TEXTS)
+        assert sandbox.run(body("return s.first")).failed == 0
+        yield sandbox, sandbox._backend._server.pid
+
+
+@on_linux
+def test_a_spare_runs_the_next_program_and_another_follows(idle: tuple[Sandbox, int]) -> None:
+    sandbox, server = idle
+    spares = [wait_for_spare(server)]
+    for k in range(5):
+        run = sandbox.run(body(f"return {k} * s.first"))
+        assert [float(weights[0, 0]) for weights in run.weights] == [k] * 3
+        assert not is_alive(spares[-1])
+        spares.append(wait_for_spare(server))
+    assert len(set(spares)) == len(spares)
+
+
+@on_linux
+def test_a_spare_that_lacks_texts_or_vocabulary_is_not_used(idle: tuple[Sandbox, int]) -> None:
+    sandbox, server = idle
+    before = wait_for_spare(server)
+    run = sandbox.run(body("return s.every"))  # new to the server
+    assert run.failed == 0
+    after = wait_for_spare(server)
+    assert not is_alive(before)
+    sandbox.load(TEXTS[:1])
+    assert children_of(server) == []
+    assert not is_alive(after)
+    (weights,) = sandbox.run(body("return s.position")).weights
+    assert weights.shape == (9, 9)
+
+
+@on_linux
+def test_a_spare_that_has_died_is_not_missed(idle: tuple[Sandbox, int]) -> None:
+    sandbox, server = idle
+    spare = wait_for_spare(server)
+    os.kill(spare, signal.SIGKILL)
+    while is_alive(spare):
+        time.sleep(0.001)
+    assert sandbox.run(body("return s.first")).failures == ()
+    spare = wait_for_spare(server)
+    os.kill(spare, signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while children_of(server) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert children_of(server) == []  # buried, and not made again and again
+    assert sandbox.run(body("return s.first")).failures == ()
+
+
+@on_linux
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_spare_dies_with_its_server(idle: tuple[Sandbox, int], number: int) -> None:
+    sandbox, server = idle
+    spare = wait_for_spare(server)
+    os.kill(server, number)
+    deadline = time.monotonic() + 5
+    while is_alive(spare) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert not is_alive(spare)
+    assert sandbox.run(body("return s.first")).failed == 0
+
+
+@on_linux
+def test_closing_ends_the_spare(idle: tuple[Sandbox, int]) -> None:
+    sandbox, server = idle
+    spare = wait_for_spare(server)
+    sandbox.close()
+    assert not is_alive(spare)
+
+
+@on_linux
+def test_a_spare_ends_up_as_bare_as_any_child() -> None:
+    """The same descriptors, limits and lock, as the system tells of children in the middle of a program."""
+    found = []
+    endless = body("while True: pass")
+    with Sandbox(limits=Limits(seconds=1.0)) as sandbox:
+        sandbox.load(TEXTS)
+        for is_spare in (False, True):
+            server = sandbox._backend._server.pid
+            if is_spare:
+                spare = wait_for_spare(server)
+            ticket = sandbox._begin(endless)
+            deadline = time.monotonic() + 0.9
+            while time.monotonic() < deadline and not found[is_spare:]:
+                for pid in children_of(server):
+                    status = Path(f"/proc/{pid}/status").read_text()
+                    if "Seccomp:\t2" in status and (not is_spare or pid == spare):
+                        found.append(bareness(pid, status))
+            sandbox._finish(ticket)
+    fresh, spare_found = found
+    assert fresh == spare_found
+    assert fresh[0] == {"0": "/dev/null", "1": "/dev/null", "2": "/dev/null", "3": "pipe"}
 
 
 # Isolation
@@ -683,7 +787,8 @@ def test_ten_thousand_runs_leave_nothing_behind() -> None:
         sandbox.load(TEXTS)
         list(sandbox.run_many([*kinds, body("while True: pass")] * 4))
         server = sandbox._backend._server.pid
-        theirs, segments = sorted(Path(f"/proc/{server}/fd").iterdir()), shared_memory()
+        wait_for_spare(server)
+        theirs, segments = descriptors_of(server), shared_memory()
         sources = [f"{kinds[k % 9] if k % 500 else body('while True: pass')}\n# {k}" for k in range(10_000)]
         for k, run in enumerate(sandbox.run_many(sources)):
             good = k % 500 != 0 and k % 9 < 6
@@ -692,15 +797,13 @@ def test_ten_thousand_runs_leave_nothing_behind() -> None:
             for k in range(2_000):
                 assert isinstance(kept.weights(TEXTS[k % 3]), np.ndarray)
         sandbox.run(body("return s.first"))
-        deadline = time.monotonic() + 5
-        while sorted(Path(f"/proc/{server}/fd").iterdir()) != theirs and time.monotonic() < deadline:
-            time.sleep(0.01)
         assert sandbox._backend._server.pid == server
-        assert sorted(Path(f"/proc/{server}/fd").iterdir()) == theirs
-        assert Path(f"/proc/{server}/task/{server}/children").read_text() == ""
+        spare = wait_for_spare(server)
+        assert wait_for_descriptors(server, theirs) == theirs
         assert shared_memory() <= segments + (8 << 20)
     assert sorted(Path("/proc/self/fd").iterdir()) == ours
     assert not Path(f"/proc/{server}").exists()
+    assert not is_alive(spare)
 
 
 def shared_memory() -> int:
@@ -733,10 +836,3 @@ def test_an_interrupt_from_the_keyboard_leaves_no_process() -> None:
         while any(is_alive(int(pid)) for pid in (server, *pids)) and time.monotonic() < deadline:
             time.sleep(0.01)
         assert [pid for pid in (server, *pids) if is_alive(int(pid))] == []
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False

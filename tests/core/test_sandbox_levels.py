@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from core.sandbox_processes import descriptors_of, kept_children_of, wait_for_descriptors, wait_for_spare
 from core.sandbox_programs import FRIENDLY, REFUSED, body
 from readhead.errors import SandboxError
 from readhead.sandbox import Failure, Level, Limits, Run, Sandbox, Text, kept, launch, policy, portable
@@ -367,8 +368,8 @@ def test_a_kept_child_that_dies_while_it_waits(levels: dict[Level, Sandbox], lev
     with sandbox.keep(body("return s.first")) as program:
         program.weights(TEXTS[0])
         server = sandbox._backend._server.pid
-        (child,) = Path(f"/proc/{server}/task/{server}/children").read_text().split()
-        os.kill(int(child), signal.SIGKILL)
+        (child,) = kept_children_of(server)
+        os.kill(child, signal.SIGKILL)
         time.sleep(0.05)
         assert isinstance(program.weights(TEXTS[0]), Failure | np.ndarray)
         assert isinstance(program.weights(TEXTS[0]), np.ndarray)
@@ -389,15 +390,13 @@ def test_a_kept_program_leaves_nothing_behind(levels: dict[Level, Sandbox]) -> N
     sandbox = levels["locked"]
     sandbox.run(body("return 1"))
     server = sandbox._backend._server.pid
-    ours, theirs = (sorted(Path(f"/proc/{process}/fd").iterdir()) for process in ("self", server))
+    wait_for_spare(server)
+    ours, theirs = sorted(Path("/proc/self/fd").iterdir()), descriptors_of(server)
     for source in (body("return s.first"), FAILING["time-out"], FAILING["error while it is defined"], CRASHING):
         with sandbox.keep(source) as program:
             program.weights(TEXTS[0])
             program.weights(TEXTS[1])
     sandbox.run(body("return 1"))
-    deadline = time.monotonic() + 5
-    while sorted(Path(f"/proc/{server}/fd").iterdir()) != theirs and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_for_spare(server)
     assert sorted(Path("/proc/self/fd").iterdir()) == ours
-    assert sorted(Path(f"/proc/{server}/fd").iterdir()) == theirs
-    assert Path(f"/proc/{server}/task/{server}/children").read_text() == ""
+    assert wait_for_descriptors(server, theirs) == theirs

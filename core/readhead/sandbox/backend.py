@@ -20,7 +20,7 @@ class Ticket:
     texts: tuple[Text, ...]
     number: int = 0
     block: int = -1
-    """The descriptor of its block, where it has one."""
+    """The descriptor of its block, once it has been answered, where it has one."""
     attempts: int = 0
     reply: dict[str, Any] = field(default_factory=dict)
     layout: Layout = field(init=False)

@@ -1,7 +1,7 @@
 """Our end of the fork server: sends programs to it, and starts it again whenever it has died.
 
 Requests and replies go over a socket pair. The weights come back in a block, an anonymous file of the run's own, which
-the program's child maps, and which is read here only after that child is dead.
+the program's child maps, and which comes here only after that child is dead.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Final
 from readhead.errors import SandboxError
 from readhead.sandbox import launch, policy, wire
 from readhead.sandbox.backend import Ticket
-from readhead.sandbox.block import Ending, Layout, new_block, new_kept_block, plain, read_block, read_run, write_request
+from readhead.sandbox.block import Ending, Layout, new_kept_block, plain, read_block, read_run, write_request
 from readhead.sandbox.results import Limits, Run
 from readhead.tokens import Text
 
@@ -215,20 +215,18 @@ class Forks:
         texts = [[text.surfaces, sorted(text.special)] for text in self._texts]
         wire.send(link, {"op": "load", "texts": texts})
         while True:
-            message, _ = wire.receive(link)
+            message, descriptors = wire.receive(link)
             if "loaded" in message:
                 break
-            self._note_reply(message)
+            self._note_reply(message, descriptors)
         if not message["loaded"]:
             raise SandboxError(f"the texts could not be read: {plain(message['error'])}")
 
     def _send_program(self, ticket: Ticket) -> None:
         self._send_abandoned()
         ticket.attempts += 1
-        _let_go(ticket)
-        ticket.block = new_block(ticket.layout.offsets[-1])
         request = self._request("run", ticket.number, ticket.source, ticket.review)
-        wire.send(self._connected(launch.START_SECONDS), request, [ticket.block])
+        wire.send(self._connected(launch.START_SECONDS), request)
 
     def _request(self, operation: str, number: int, source: str, review: policy.Review) -> dict[str, Any]:
         return {
@@ -243,15 +241,18 @@ class Forks:
 
     def _receive_reply(self) -> None:
         patience = launch.START_SECONDS + 12 * self.limits.seconds * (len(self._texts) + 1)
-        message, _ = wire.receive(self._connected(patience))
-        self._note_reply(message)
+        self._note_reply(*wire.receive(self._connected(patience)))
 
-    def _note_reply(self, message: dict[str, Any]) -> None:
+    def _note_reply(self, message: dict[str, Any], descriptors: list[int]) -> None:
         number = message["program"]
         if number in self._turns:
             self._turns[number] = message
         elif number in self._open:
-            self._open.pop(number).reply = message
+            ticket = self._open.pop(number)
+            ticket.reply = message
+            ticket.block = descriptors.pop()
+        for descriptor in descriptors:  # of a program that nobody waits for
+            os.close(descriptor)
 
     def _connected(self, patience: float) -> socket.socket:
         if self._link is None:

@@ -2,10 +2,11 @@
 
 1. It starts with a clean environment, warms numpy up, tests the lock, and waits for the texts, from which it builds
    the sentences.
-2. For each program it first computes the vocabulary that the program names, once for all programs, and then forks.
+2. For each program it first computes the vocabulary that the program names, once for all programs, and then forks;
+   or it takes the *spare*, a child that it has forked ahead when there was nothing to do.
 3. The child gives up what it does not need, runs the program, and leaves weights and failures in its block.
 4. The server watches the clock. At the deadline it has the child's stack written to the pipe between them, which works
-   even inside one long C call, and kills it.
+   even inside one long C call, and kills it. The block goes to the caller once the child is dead.
 
 A *kept* child runs one program on a text whenever it is called, and waits in between, its clock stopped.
 
@@ -32,8 +33,7 @@ from typing import Any, Final
 
 from readhead import language
 from readhead.sandbox import child, selftest
-from readhead.sandbox.block import Layout, program_place
-from readhead.sandbox.child import Job
+from readhead.sandbox.block import Layout, new_block, program_place
 from readhead.sandbox.performance import message_of
 from readhead.sandbox.wire import receive, send
 
@@ -48,12 +48,46 @@ _NAP_SECONDS: Final = 0.01
 
 
 @dataclass
-class _Running:
-    """A child, as the server sees it."""
+class _Job:
+    """A program and what it is run on."""
 
-    job: Job
+    program: int
+    source: str
+    features: list[str]
+    counted: list[tuple[str, float]]
+    seconds: float
+    """Processor time for one sequence."""
+    memory: int
+    sentences: _Sentences
+
+
+@dataclass(frozen=True)
+class _Child:
+    """A process that was forked and has no program yet."""
+
     pid: int
     trace: int
+    """Where its stack dumps are read."""
+    ear: socket.socket
+    """Where it is told its program."""
+    block: int
+
+    def tell(self, job: _Job) -> bool:
+        """Have it run a program; whether it took it."""
+        with self.ear, contextlib.suppress(ConnectionError):  # it has died
+            self.ear.sendall(child.request_to_run(job.source, job.seconds, job.memory))
+            return True
+        return False
+
+
+@dataclass
+class _Running:
+    """A child with a program, as the server sees it."""
+
+    job: _Job
+    pid: int
+    trace: int
+    block: int
     started: float = field(default_factory=time.monotonic)
     check_at: float = field(default_factory=time.monotonic)
     """When to look at the time that it has used; never, while a kept child waits."""
@@ -79,8 +113,12 @@ class _Sentences:
         self._left = _WARM_BYTES
         self._known: set[object] = set()
 
-    def warm(self, features: list[str], counted: list[tuple[str, float]]) -> None:
-        """Compute what a program is going to ask for; whatever goes wrong is the program's to meet."""
+    def warm(self, features: list[str], counted: list[tuple[str, float]]) -> bool:
+        """Compute what a program is going to ask for, and say whether anything was new.
+
+        Whatever goes wrong is the program's to meet.
+        """
+        known = len(self._known)
         for name in features:
             kind = _KINDS.get(name)
             if kind == "relation":
@@ -91,6 +129,7 @@ class _Sentences:
                     self._compute(("word", name), self._square_bytes, attrgetter(f"word.{name}"))
         for name, k in counted:
             self._compute((name, k), self._square_bytes, methodcaller(name, k))
+        return len(self._known) > known
 
     def _compute(self, key: object, size: int, compute: Callable[[language.Sentence], object]) -> None:
         if key in self._known or size > self._left:
@@ -110,8 +149,10 @@ class _Server:
         self._link = link
         self._null = os.open(os.devnull, os.O_RDWR)
         self._sentences = _Sentences([])
-        self._waiting: collections.deque[Job] = collections.deque()
+        self._waiting: collections.deque[_Job] = collections.deque()
         self._running: dict[int, _Running] = {}
+        self._spare: _Child | None = None
+        self._wants_spare = False
         self._most = len(os.sched_getaffinity(0))
         self._locked = True
         self._selector = selectors.DefaultSelector()
@@ -120,25 +161,34 @@ class _Server:
     def serve(self) -> None:
         """Until the other side has gone."""
         while True:
-            for key, _ in self._selector.select(self._until_next_check()):
+            events = self._selector.select(self._until_next_check())
+            for key, _ in events:
                 key.data()
             now = time.monotonic()
             for running in list(self._running.values()):
                 if now >= running.check_at:
                     self._check(running, now)
             while self._waiting and self._busy() < self._most:
-                self._fork(self._waiting.popleft())
+                self._run(self._waiting.popleft())
+            if not events and self._wants_spare and self._is_idle():
+                self._make_spare()
 
     def end(self) -> None:
         """Kill what runs."""
+        self._drop_spare()
         for running in self._running.values():
             os.kill(running.pid, signal.SIGKILL)
             os.waitpid(running.pid, 0)
 
     def _until_next_check(self) -> float | None:
+        if self._wants_spare and self._is_idle():
+            return 0
         times = [running.check_at for running in self._running.values()]
         first = min(times, default=math.inf)
         return None if first == math.inf else max(first - time.monotonic(), 0)
+
+    def _is_idle(self) -> bool:
+        return not self._waiting and not self._busy()
 
     def _busy(self) -> int:
         return sum(running.turns is None for running in self._running.values())
@@ -151,25 +201,23 @@ class _Server:
             case "load":
                 self._load(message["texts"])
             case "run":
-                self._waiting.append(self._job(message, descriptors[0], self._sentences.all, self._sentences.layout))
+                self._waiting.append(self._job(message))
             case "keep":
-                self._fork_kept(self._job(message, descriptors[0], [], Layout(())))
+                self._fork_kept(self._job(message), descriptors[0])
             case "call":
                 self._call(message["program"])
             case "cancel":
                 self._cancel(set(message["programs"]))
 
-    def _job(self, message: dict[str, Any], block: int, sentences: list[language.Sentence], layout: Layout) -> Job:
-        return Job(
+    def _job(self, message: dict[str, Any]) -> _Job:
+        return _Job(
             message["program"],
             message["source"],
             message["features"],
             [(name, k) for name, k in message["counted"]],
             message["seconds"],
             message["memory"],
-            block,
-            sentences,
-            layout,
+            self._sentences,
         )
 
     def _choose(self, level: str) -> None:
@@ -184,6 +232,7 @@ class _Server:
         except Exception as error:  # noqa: BLE001 - the caller is told
             send(self._link, {"loaded": False, "error": message_of(error)})
             return
+        self._drop_spare()
         gc.collect()
         gc.freeze()
         send(self._link, {"loaded": True})
@@ -191,30 +240,62 @@ class _Server:
     def _cancel(self, programs: set[int]) -> None:
         for job in [job for job in self._waiting if job.program in programs]:
             self._waiting.remove(job)
-            os.close(job.block)
         for running in self._running.values():
             if running.job.program in programs:
                 os.kill(running.pid, signal.SIGKILL)
 
-    def _fork(self, job: Job) -> None:
-        if job.sentences is self._sentences.all:
-            self._sentences.warm(job.features, job.counted)
-        reading, writing = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            child.run(job, writing, self._null, locked=self._locked)
-        os.close(writing)
-        self._watch(_Running(job, pid, reading))
+    def _run(self, job: _Job) -> None:
+        if job.sentences is self._sentences and job.sentences.warm(job.features, job.counted):
+            self._drop_spare()  # it would have to compute that itself
+        ready = self._spare
+        if ready is not None and ready.tell(job):
+            self._selector.unregister(ready.trace)
+            self._spare = None
+        else:
+            self._drop_spare()
+            ready = self._fork(job.sentences, spare=False)
+            ready.tell(job)  # if it is dying, it is buried
+        self._watch(_Running(job, ready.pid, ready.trace, ready.block))
 
-    def _fork_kept(self, job: Job) -> None:
+    def _fork(self, sentences: _Sentences, *, spare: bool) -> _Child:
+        """A child that waits for its program."""
+        block = new_block(sentences.layout.offsets[-1])
         reading, writing = os.pipe()
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid == 0:
-            child.keep(job, writing, theirs.fileno(), self._null, locked=self._locked)
+            stage = child.Stage(sentences.all, sentences.layout, block)
+            child.run(stage, writing, theirs.fileno(), self._null, locked=self._locked, spare=spare)
         os.close(writing)
         theirs.close()
-        running = _Running(job, pid, reading, turns=ours)
+        return _Child(pid, reading, ours, block)
+
+    def _make_spare(self) -> None:
+        """Have a child ready for the next program; at most once for each that has run, whatever becomes of it."""
+        self._wants_spare = False
+        if self._spare is None:
+            self._spare = self._fork(self._sentences, spare=True)
+            self._selector.register(self._spare.trace, selectors.EVENT_READ, self._drop_spare)  # it has died
+
+    def _drop_spare(self) -> None:
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            self._selector.unregister(spare.trace)
+            spare.ear.close()
+            os.close(spare.trace)
+            os.close(spare.block)
+            os.kill(spare.pid, signal.SIGKILL)
+            os.waitpid(spare.pid, 0)
+
+    def _fork_kept(self, job: _Job, block: int) -> None:
+        reading, writing = os.pipe()
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            child.keep(job.source, job.memory, block, writing, theirs.fileno(), self._null, locked=self._locked)
+        os.close(writing)
+        theirs.close()
+        running = _Running(job, pid, reading, block, turns=ours)
         self._selector.register(ours, selectors.EVENT_READ, functools.partial(self._hear_turn, running))
         self._watch(running)
 
@@ -284,7 +365,7 @@ class _Server:
             return now - running.since
         if running.turns is not None:
             return spent - running.used_before
-        counters = os.pread(running.job.block, 16, Layout.SEQUENCE)
+        counters = os.pread(running.block, 16, Layout.SEQUENCE)
         sequence, began = struct.unpack("=qd", counters.ljust(16, b"\0"))
         if sequence != running.sequence:
             running.sequence, running.since = sequence, now
@@ -297,8 +378,9 @@ class _Server:
         del self._running[running.trace]
         os.kill(running.pid, signal.SIGKILL)
         _, status = os.waitpid(running.pid, 0)
-        os.close(running.job.block)
-        if running.turns is not None:
+        if running.turns is None:
+            self._wants_spare = True
+        else:
             with contextlib.suppress(KeyError):  # heard its end before
                 self._selector.unregister(running.turns)
             running.turns.close()
@@ -309,7 +391,9 @@ class _Server:
             limit=running.job.seconds,
             trace=program_place(running.dump.decode(errors="replace")),
             seconds=time.monotonic() - running.started,
+            block=running.block if running.turns is None else None,
         )
+        os.close(running.block)
 
     def _reply(
         self,
@@ -321,10 +405,12 @@ class _Server:
         timed_out: bool = False,
         trace: str = "",
         kept: bool = False,
+        block: int | None = None,
     ) -> None:
-        """Tell how a program ended, or that a kept one has taken its turn."""
+        """Tell how a program ended, with its block, or that a kept one, whose block is the caller's, took its turn."""
         ending = {"code": code, "seconds": seconds, "limit": limit, "timed_out": timed_out, "trace": trace}
-        send(self._link, {"program": program, "kept": kept, "ending": ending})
+        descriptors = [] if block is None else [block]
+        send(self._link, {"program": program, "kept": kept, "ending": ending}, descriptors)
 
 
 def _processor_time(pid: int) -> float | None:

@@ -24,7 +24,7 @@ def receive(link: socket.socket) -> tuple[Any, list[int]]:
     Raises:
         EOFError: if the other side has gone.
     """
-    head, descriptors, _, _ = socket.recv_fds(link, 4, 2)
+    head, descriptors, _, _ = socket.recv_fds(link, 4, 2, socket.MSG_CMSG_CLOEXEC)
     head += _receive_exactly(link, 4 - len(head)) if head else b""
     if not head:
         raise EOFError
