@@ -37,6 +37,13 @@ class Options:
     workspace: Annotated[
         Path | None, typer.Option(help="Folder that keeps state; by default that of the nearest readhead.toml.")
     ] = None
+    allow_reduced_isolation: Annotated[
+        bool,
+        typer.Option(
+            "--allow-reduced-isolation",
+            help="Where programs cannot be locked in, run those too that a language model or a stranger wrote.",
+        ),
+    ] = False
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")] = False
 
     def settings(self, workspace: Workspace) -> Settings:
@@ -49,6 +56,8 @@ class Options:
             settings = replace(settings, corpus=_from_root(workspace.root, settings.corpus))
         if self.model is None:
             settings = replace(settings, model=_from_root(workspace.root, settings.model))
+        if self.allow_reduced_isolation:
+            settings = replace(settings, allow_reduced_isolation=True)
         if self.sequences is not None:
             sizes = Sizes.of(self.sequences, settings.length)
             settings = replace(settings, fit=sizes.fit, dev=sizes.dev, held_out=sizes.held_out)

@@ -165,16 +165,22 @@ class Session:
         model = load_model(settings.model, device=settings.device or None)
         _check_length(model, settings.length)
         corpus = build_corpus(documents, model.tokenizer, settings.sizes, name=settings.corpus, seed=settings.seed)
-        return cls(model, corpus, workspace, report=report)
+        return cls(model, corpus, workspace, report=report, allow_reduced_isolation=settings.allow_reduced_isolation)
 
     def __init__(
-        self, model: LoadedModel, corpus: Corpus, workspace: Workspace, *, report: Report | None = None
+        self,
+        model: LoadedModel,
+        corpus: Corpus,
+        workspace: Workspace,
+        *,
+        report: Report | None = None,
+        allow_reduced_isolation: bool = False,
     ) -> None:
         self.model = model
         self.corpus = corpus
         self.workspace = workspace
         self.report = report
-        self.sandbox = Sandbox()
+        self.sandbox = Sandbox(allow_reduced=allow_reduced_isolation)
         self.seconds: dict[str, float] = {}
 
     def __enter__(self) -> Self:
@@ -398,6 +404,12 @@ def _session(
     corpus = build_corpus(documents, tokenizer, sizes, name="bundled" if texts is None else "texts", seed=seed)
     with (
         Workspace.open(workspace) if workspace else Workspace.temporary() as opened,
-        Session(loaded, corpus, opened, report=report) as session,
+        Session(
+            loaded,
+            corpus,
+            opened,
+            report=report,
+            allow_reduced_isolation=opened.settings.allow_reduced_isolation,
+        ) as session,
     ):
         yield session

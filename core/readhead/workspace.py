@@ -28,6 +28,7 @@ CONFIG = "readhead.toml"
 STATE = ".readhead"
 _SCHEMA = 1
 _BUSY_SECONDS = 30
+_WANTED: dict[type, str] = {str: "a string", int: "a whole number", bool: "true or false"}
 _LEAST = {"fit": 1, "dev": 1, "held_out": 1, "length": 2}
 
 
@@ -50,6 +51,8 @@ class Settings:
     held_out: int = Sizes.held_out
     length: int = Sizes.length
     """Tokens a sequence, beginning-of-sequence token included."""
+    allow_reduced_isolation: bool = False
+    """Run generated programs where they cannot be locked in, too; see `readhead.sandbox.Sandbox`."""
 
     @property
     def sizes(self) -> Sizes:
@@ -262,16 +265,13 @@ def read_settings(path: Path) -> Settings:
         if key not in known:
             raise UsageError(f"{path}: unknown key {key!r}", hint=f"known keys: {', '.join(known)}")
         if type(value) is not known[key]:
-            wanted = "a string" if known[key] is str else "a whole number"
-            raise UsageError(f"{path}: {key} is not {wanted}", hint=f"write for example: {key} = {_toml(known, key)}")
+            example = json.dumps(getattr(Settings, key))
+            raise UsageError(
+                f"{path}: {key} is not {_WANTED[known[key]]}", hint=f"write for example: {key} = {example}"
+            )
         if isinstance(value, int) and value < _LEAST.get(key, value):
             raise UsageError(f"{path}: {key} = {value} is too small", hint=f"write {_LEAST[key]} or more")
     return Settings(**table)
-
-
-def _toml(known: dict[str, type], key: str) -> str:
-    default = getattr(Settings, key)
-    return f'"{default}"' if known[key] is str else str(default)
 
 
 def init_workspace(folder: Path) -> list[Path]:
@@ -280,11 +280,12 @@ def init_workspace(folder: Path) -> list[Path]:
     Returns:
         What was written.
     """
-    lines = ["# Settings of this Readhead workspace; flags of the commands go before them.", ""]
-    for item in fields(Settings):
-        if item.name != "device":
-            value = f'"{item.default}"' if isinstance(item.default, str) else item.default
-            lines.append(f"{item.name} = {value}")
+    told = [item for item in fields(Settings) if item.name != "device"]
+    lines = [
+        "# Settings of this Readhead workspace; flags of the commands go before them.",
+        "",
+        *(f"{item.name} = {json.dumps(item.default)}" for item in told),  # TOML writes such values as JSON does
+    ]
     wanted = {CONFIG: "\n".join(lines) + "\n", ".gitignore": f"{STATE}/\n"}
     written = []
     with _storage(folder):

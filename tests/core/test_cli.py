@@ -16,6 +16,7 @@ import pytest
 from core.conftest import PROGRAM, Ran, finished, own_process
 from readhead import library, session
 from readhead.options import Options
+from readhead.sandbox import Sandbox
 from readhead.workspace import Settings, Workspace
 
 Run = Callable[..., Ran]
@@ -78,6 +79,7 @@ def test_every_command_of_the_issue_exists_and_takes_json(run: Run) -> None:
         if command != "init":
             for flag in ("--model", "--corpus", "--sequences", "--length", "--seed", "--device", "--workspace"):
                 assert flag in ran.out, (command, flag)
+            assert "--allow-reduced-isolation" in ran.out.replace("\n", "")
 
 
 def test_the_list_of_commands_is_not_cut_off_at_80_columns(run: Run) -> None:
@@ -106,6 +108,33 @@ def test_flags_go_before_the_settings_and_these_before_the_defaults(tmp_path: Pa
     with Workspace(tmp_path, Settings(model="theirs", length=20, seed=3)) as opened:
         settings = Options(length=32, sequences=8, device="cpu").settings(opened)
     assert settings == Settings("theirs", "bundled", "programs", "cpu", seed=3, fit=4, dev=2, held_out=2, length=32)
+
+
+@pytest.mark.parametrize(
+    ("flags", "setting", "allowed"),
+    [
+        ([], "", False),
+        (["--allow-reduced-isolation"], "", True),
+        ([], "allow_reduced_isolation = true", True),
+        (["--allow-reduced-isolation"], "allow_reduced_isolation = false", True),
+        ([], "allow_reduced_isolation = false", False),
+    ],
+)
+def test_only_an_explicit_yes_to_reduced_isolation_reaches_the_sandbox(
+    workspace: Path, run: Run, monkeypatch: pytest.MonkeyPatch, flags: list[str], setting: str, *, allowed: bool
+) -> None:
+    made = []
+
+    class Recorded(Sandbox):
+        def __init__(self, **how: Any) -> None:
+            super().__init__(**how)
+            made.append(self)
+
+    monkeypatch.setattr("readhead.session.Sandbox", Recorded)
+    settings = workspace / "readhead.toml"
+    settings.write_text(f"{settings.read_text()}\n{setting}\n")
+    assert run("rank", "--json", *flags).status == 0
+    assert [sandbox.allow_reduced for sandbox in made] == [allowed]
 
 
 def test_paths_in_the_settings_are_meant_from_the_root_and_those_of_flags_from_here(

@@ -139,6 +139,7 @@ def test_without_a_workspace_a_temporary_one_serves(tmp_path: Path, monkeypatch:
         ("length = 2.5", "length is not a whole number"),
         ("model = 3", "model is not a string"),
         ("[model]\nname = 3", "model is not a string"),
+        ("allow_reduced_isolation = 1", "allow_reduced_isolation is not true or false"),
         ("length = 1", "length = 1 is too small"),
         ("dev = 0", "dev = 0 is too small"),
         ("length = ", "is not TOML"),

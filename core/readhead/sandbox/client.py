@@ -134,7 +134,8 @@ class Sandbox:
         if generated and not self.allow_reduced and self.isolation != "locked":
             raise SandboxError(
                 f"generated programs are not run here unasked: isolation is {self.isolation}",
-                hint="read them first, or say yes: Sandbox(allow_reduced=True)",
+                hint="read them first, or say yes: --allow-reduced-isolation, `allow_reduced_isolation = true` in"
+                " readhead.toml, or Sandbox(allow_reduced=True)",
             )
 
 
