@@ -28,7 +28,8 @@ from core import escapes
 from core.escapes import CASES, SECRET, WON, Case
 from core.sandbox_programs import body
 from readhead.errors import SandboxError
-from readhead.sandbox import Limits, Run, Sandbox, Text, launch, policy
+from readhead.sandbox import Failure, Limits, Run, Sandbox, Text, launch, policy
+from readhead.sandbox.results import Weights
 
 SECONDS = 0.25
 REACHED = "reached"
@@ -36,6 +37,7 @@ REACHED = "reached"
 PATIENCE = 2.0
 """Wall-clock seconds after which a program at a single layer has run too long."""
 TEXT = Text((" The", " cat", ",", " the", " cat"))
+OTHER_TEXT = Text((" A", " dog", "."))
 HONEST = "from collections import Counter\nimport collections.abc\n" + body(
     "n = len(s.tokens) + Counter(s.tokens).most_common(1)[0][1] + math.floor(2.5) + len(re.findall('t', s.tokens[1]))",
     "x = np.where(s.distance > 0, np.exp(s.distance / 0.0 * 0), np.log(s.distance))",
@@ -252,6 +254,52 @@ def _outcome(sandbox: Sandbox, case: Case, world: World, expected: Run) -> Outco
     return Outcome(kind, harm or ("" if same(sandbox.run(HONEST), expected) else "spoilt the next"))
 
 
+def kept(cases: list[Case], world: World) -> Iterator[Outcome]:
+    """The sandbox, with every program in a kept child, which is given one text and another and the first again."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.dict(os.environ, {"HF_TOKEN": "secret"}))
+        sandbox = stack.enter_context(Sandbox(limits=Limits(seconds=SECONDS, memory_bytes=192 << 20), level="locked"))
+        sandbox.load([TEXT])
+        expected = sandbox.run(HONEST)
+        assert expected.failed == 0, expected.failures
+        for case in cases:
+            outcome = _outcome_kept(sandbox, case, world)
+            if not outcome.harm and not same(sandbox.run(HONEST), expected):
+                outcome.harm = "spoilt the next"
+            yield outcome
+
+
+def _outcome_kept(sandbox: Sandbox, case: Case, world: World) -> Outcome:
+    source = world.source(case)
+    begun = time.monotonic()
+    try:
+        with sandbox.keep(source) as program:
+            answers = [program.weights(text) for text in (TEXT, OTHER_TEXT, TEXT)]
+        took = time.monotonic() - begun
+        with sandbox.keep(source) as program:
+            fresh = program.weights(OTHER_TEXT)
+    except SandboxError as error:
+        return Outcome("error", f"ended the server: {error}")
+    failure = answers[0]
+    kind = failure.kind if isinstance(failure, Failure) else "ran"
+    harm = world.harm()
+    if took > 3 * (SECONDS * 10 + 2):
+        harm = harm or f"ran for {took:.0f} s"
+    if case.harm == escapes.MEMORY and kind == "ran":
+        harm = harm or "took the memory"
+    if not isinstance(failure, Failure) and (failure == WON).all():
+        harm = harm or REACHED
+    is_same = _same_answer(answers[0], answers[2]) and _same_answer(answers[1], fresh)
+    return Outcome(kind, harm or ("" if is_same else "spoilt its own next"))
+
+
+def _same_answer(one: Weights | Failure, other: Weights | Failure) -> bool:
+    """Whether both are the same weights, bit for bit, or failures of one kind."""
+    if isinstance(one, Failure) or isinstance(other, Failure):
+        return isinstance(one, Failure) and isinstance(other, Failure) and one.kind == other.kind
+    return one.tobytes() == other.tobytes()
+
+
 def same(one: Run, other: Run) -> bool:
     """Whether two runs are bit-identical."""
     weights = zip(one.weights, other.weights, strict=True)
@@ -270,8 +318,9 @@ COLUMNS: dict[str, Callable[[list[Case], World], Iterator[Outcome]]] = {
     "fork, limits, seccomp": lambda cases, world: sandboxed("locked", cases, world, with_policy=False),
     "portable level": lambda cases, world: sandboxed("portable", cases, world),
     "all": lambda cases, world: sandboxed("locked", cases, world),
+    "all, kept": kept,
 }
-EXACT = ("allow-list", "portable level", "all")
+EXACT = ("allow-list", "portable level", "all", "all, kept")
 """Columns in which harm and refusal are the same on every system."""
 
 _HEAD = """\
@@ -293,6 +342,8 @@ from which nothing was seen outside; every other harm was. Measured on {system},
 * *fork, limits, seccomp*: the sandbox without its allow-list.
 * *portable level*: the sandbox where a system has neither fork nor seccomp.
 * *all*: the sandbox.
+* *all, kept*: the same for one program that is kept and called with three texts, whose answers must be those of a fresh
+  child.
 
 """
 

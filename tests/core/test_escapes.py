@@ -12,7 +12,7 @@ import pytest
 
 from core import escape_layers
 from core.escape_layers import COLUMNS, EXACT, HONEST, TEXT, Outcome, outcomes, same
-from core.escapes import CASES, CRASH, MEMORY, TIME, Case
+from core.escapes import CASES, CRASH, MEMORY, SPOILS, TIME, Case
 from core.sandbox_programs import FRIENDLY
 from core.typical_programs import TYPICAL
 from readhead.sandbox import Limits, Sandbox, policy
@@ -72,6 +72,14 @@ def test_long_sources_are_not_kept() -> None:
 def test_nothing_that_is_accepted_does_harm() -> None:
     found = outcomes("all", QUICK)
     assert {named(case): str(o) for case, o in zip(QUICK, found, strict=True) if o.harm} == {}
+
+
+@on_linux
+def test_no_text_of_a_kept_program_suffers_from_another() -> None:
+    spoiling = [case for case in QUICK if case.harm == SPOILS]
+    assert len(spoiling) > 5
+    found = outcomes("all, kept", spoiling)
+    assert {named(case): str(o) for case, o in zip(spoiling, found, strict=True) if o.harm} == {}
 
 
 @pytest.mark.slow

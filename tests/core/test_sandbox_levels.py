@@ -331,23 +331,79 @@ def test_a_kept_program_lives_on_after_a_failure(levels: dict[Level, Sandbox], l
         assert isinstance(program.weights(TEXTS[2]), np.ndarray)
 
 
+REMEMBERING = {
+    "a list": "seen = []\n" + body("seen.append(s.n)", "return len(seen)"),
+    "late": "seen = []\n" + body("seen.append(1)", "return 1 if len(seen) < 12 else 2"),
+    "a cache": "import functools\nn = [0]\n@functools.cache\ndef f(x):\n    n[0] += x\n    return n[0]\n"
+    + body("return f(s.n)"),
+    "a default": "def head(s, seen=[]):\n    seen.append(1)\n    return len(seen)\n",
+    "open generators": "def hold():\n    with np.errstate(all='raise'):\n        yield 1\nheld = []\n"
+    + body("x = np.log(s.first)", "g = hold()", "next(g)", "held.append((g, held))", "return np.nan_to_num(x) + s.n"),
+    "a generator that never ends": "def hold():\n    while True:\n        try:\n            yield 1\n"
+    "        except GeneratorExit:\n            yield 2\nheld = []\n"
+    + body("with np.errstate(divide='raise'):", "    held.append(hold())", "    next(held[-1])", "return s.n"),
+}
+
+
 @pytest.mark.parametrize("level", ABOVE)
-def test_a_kept_program_that_remembers_is_ended(levels: dict[Level, Sandbox], level: Level) -> None:
-    with levels[level].keep("seen = []\n" + body("seen.append(s.n)", "return len(seen)")) as program:
-        assert isinstance(program.weights(TEXTS[0]), np.ndarray)
-        failure = program.weights(TEXTS[0])
+@pytest.mark.parametrize("name", REMEMBERING)
+def test_a_kept_program_says_what_it_says_in_a_fresh_child(
+    levels: dict[Level, Sandbox], level: Level, name: str
+) -> None:
+    fresh = []
+    for text in TEXTS:
+        with levels[level].keep(REMEMBERING[name]) as program:
+            fresh.append(program.weights(text))
+    with levels[level].keep(REMEMBERING[name]) as program:
+        for k in (0, 1, 2, 0, 0, 1, 2) * 3:
+            np.testing.assert_array_equal(program.weights(TEXTS[k]), fresh[k])
+        assert program.check() is None
+
+
+@pytest.mark.parametrize("level", ABOVE)
+@pytest.mark.parametrize(
+    ("source", "is_replaced"),
+    [
+        (body("return s.first"), False),
+        ("seen = []\n" + body("seen.append(s)", "return len(seen)"), False),
+        (body("np.tril = np.triu", "return s.first"), True),
+        (body("np.errstate(divide='raise').__enter__()", "return s.first"), True),
+        (body("__builtins__['sorted'] = list", "return s.first"), True),
+    ],
+)
+def test_a_kept_child_is_replaced_when_a_program_has_spoilt_it(
+    levels: dict[Level, Sandbox], level: Level, source: str, *, is_replaced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy, "review", lambda _: policy.Review())
+    with levels[level].keep(source) as program:
+        for _ in range(3):
+            assert isinstance(program.weights(TEXTS[0]), np.ndarray)
+            assert (program._line._block < 0) == is_replaced
+
+
+class _Fickle:
+    """A line whose answers count."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def call(self, text: Text) -> Run:
+        """One more every time, from the twelfth on."""
+        self.count += 1
+        return Run((np.full((len(text.surfaces),) * 2, max(self.count - 11, 0), np.float32),), (), 0, 0.0)
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+def test_a_kept_program_that_changes_its_mind_all_the_same_is_ended() -> None:
+    with kept.Kept(_Fickle) as program:
+        answers = [program.weights(TEXTS[0]) for _ in range(kept._CHECK_EVERY)]
+        failure = answers[-1]
         assert isinstance(failure, Failure)
         assert (failure.kind, failure.message[:18]) == ("bad result", "gave other weights")
         assert program.weights(TEXTS[1]) == failure
         assert program.check() == failure
-
-
-@pytest.mark.parametrize("level", ABOVE)
-def test_a_kept_program_that_begins_to_remember_late_is_found(levels: dict[Level, Sandbox], level: Level) -> None:
-    late = "seen = []\n" + body("seen.append(1)", "return 1 if len(seen) < 12 else 2")
-    with levels[level].keep(late) as program:
-        answers = [program.weights(TEXTS[0]) for _ in range(kept._CHECK_EVERY)]
-    assert isinstance(answers[-1], Failure)
 
 
 @pytest.mark.parametrize("level", ABOVE)

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from readhead import language
-from readhead.sandbox import namespace, rlimits
+from readhead.sandbox import canary, namespace, rlimits
 from readhead.sandbox.block import OUT_OF_MEMORY, Layout, read_request
 from readhead.sandbox.lock import lock
 from readhead.sandbox.performance import Performance, caches_of
@@ -38,6 +38,10 @@ _EAR: Final = 4
 """A child's descriptor for being told its program."""
 _TURNS: Final = 4
 """A kept child's descriptor for taking turns with the server."""
+TURN_TAKEN: Final = b"."
+"""What a kept child answers."""
+SPOILT: Final = b"!"
+"""The same, from one that must take no other turn."""
 _KEPT_SECONDS: Final = 3600.0
 """Processor time of a kept child in all."""
 _FAILED: Final = 70
@@ -122,23 +126,28 @@ def _touch(sentences: Sequence[language.Sentence]) -> None:
 
 
 def keep(source: str, memory: int, block: int, trace: int, turns: int, null: int, *, locked: bool) -> NoReturn:
-    """Define the program, then run it on one text whenever there is a byte to read, and answer with a byte.
+    """Run the program on one text whenever there is a byte to read, and answer with a byte.
 
-    The text lies in the block, behind the weights.
+    The text lies in the block, behind the weights. The file is run anew for every text, so that it finds what it would
+    find in a child of its own. What it may have left behind beyond that, such as an open generator that has changed how
+    numpy counts, the canary finds: then the answer is another byte, and the next text needs another child.
     """
 
     def work() -> None:
         shared = mmap.mmap(block, 0)
         give_up(Bounds(locked, memory, _KEPT_SECONDS), (trace, turns), null)
         performance = Performance(source, namespace.prepared(), shared)
-        performance.define()
-        if not performance.is_defined:
-            performance.play([], Layout(()))
-            return
-        while os.write(_TURNS, b".") and os.read(_TURNS, 1):
+        unspoilt = canary.answer(namespace.prepared())
+        gc.collect()
+        gc.freeze()  # collecting after each text need not look at what was there before
+        answer = TURN_TAKEN
+        while os.write(_TURNS, answer) and os.read(_TURNS, 1):
             surfaces, special = read_request(shared)
             performance.forget()
+            performance.define()
             performance.play([language.Sentence(surfaces, special)], Layout((len(surfaces),)))
+            gc.collect()
+            answer = TURN_TAKEN if canary.answer(namespace.prepared()) == unspoilt else SPOILT
 
     end_after(work)
 

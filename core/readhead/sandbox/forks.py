@@ -262,7 +262,7 @@ class Forks:
 
 
 class KeptChild:
-    """A child that waits for texts; another takes its place when it has died."""
+    """A child that waits for texts; another takes its place when it has died, or when a program has spoilt it."""
 
     def __init__(self, forks: Forks, source: str, review: policy.Review) -> None:
         self._forks = forks
@@ -276,7 +276,10 @@ class KeptChild:
         for _ in range(2):
             reply = self._try(text)
             if reply:
-                return _read(self._block, Layout((len(text.surfaces),)), reply, self._review)
+                run = _read(self._block, Layout((len(text.surfaces),)), reply, self._review)
+                if reply["spoilt"]:
+                    self.close()
+                return run
         raise SandboxError("the sandbox's server died while it ran a program", hint="run it again")
 
     def close(self) -> None:

@@ -17,9 +17,10 @@ _CHECK_EVERY: Final = 16
 class Kept:
     """One program, in a process that is kept for it; `with sandbox.keep(source) as kept: …`.
 
-    A process that lives on can drift: what a program remembers of earlier texts may change what it says of later ones.
-    Therefore the first text is given to it again, after the second call and then after every sixteenth. If the weights
-    differ in a single bit, the process is ended, and every call answers with that failure.
+    Every text finds the program as if it were the first: its file is run anew, and a process in which something of an
+    earlier text has stayed is replaced. Against what escapes that, the first text is given to it again, after the
+    second call and then after every sixteenth. If the weights differ in a single bit, the process is ended, and every
+    call answers with that failure.
     """
 
     def __init__(self, begin: Callable[[], Line | Failure]) -> None:
@@ -71,7 +72,7 @@ class Kept:
             self._failure = Failure(
                 "bad result",
                 "gave other weights when it was called with the same text again",
-                hint="let nothing outlive a call: no global lists, counters or caches that change what is returned",
+                hint="let the weights depend on the text alone, not on where an object lies in memory",
             )
         return self._failure
 

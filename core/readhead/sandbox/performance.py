@@ -8,6 +8,7 @@ import json
 import mmap
 import struct
 import time
+import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
@@ -35,23 +36,23 @@ class Performance:
         self._source = source
         self._names = names
         self._block = block
+        self._code: types.CodeType | None = None
         self._head: Callable[[language.Sentence], object] | None = None
         self._sequence = np.frombuffer(block, np.int64, 1, Layout.SEQUENCE)
         self._began = np.frombuffer(block, np.float64, 1, Layout.BEGAN)
         self._failures: dict[str, dict[str, Any]] = {}
 
-    @property
-    def is_defined(self) -> bool:
-        """Whether the file itself ran to its end."""
-        return self._head is not None
-
     def define(self) -> None:
-        """Run the file itself, which defines `head`."""
+        """Run the file itself, which defines `head`; if it is run again, everything in it is made anew."""
         self.begin(None)
+        self._head = None
         try:
-            code = compile(self._source, policy.FILE_NAME, "exec", flags=policy.COMPILER_FLAGS, dont_inherit=True)
+            if self._code is None:
+                self._code = compile(
+                    self._source, policy.FILE_NAME, "exec", flags=policy.COMPILER_FLAGS, dont_inherit=True
+                )
             names = dict(self._names)
-            exec(code, names)  # noqa: S102 - what this process is for
+            exec(self._code, names)  # noqa: S102 - what this process is for
             self._head = names["head"]
         except BaseException as error:  # noqa: BLE001 - a program's failure is data
             self._note_error(error, None)

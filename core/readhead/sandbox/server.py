@@ -323,11 +323,12 @@ class _Server:
         answer = b""
         with contextlib.suppress(OSError):
             answer = running.turns.recv(16, socket.MSG_DONTWAIT)
-        if answer != b".":
+        if answer not in {child.TURN_TAKEN, child.SPOILT}:
             self._selector.unregister(running.turns)  # its pipe tells the rest
         elif not running.dumping and running.check_at < math.inf:
             running.check_at = math.inf
-            self._reply(running.job.program, kept=True, seconds=time.monotonic() - running.started)
+            seconds = time.monotonic() - running.started
+            self._reply(running.job.program, kept=True, spoilt=answer == child.SPOILT, seconds=seconds)
 
     def _is_watched(self, running: _Running) -> bool:
         """Whether it is not buried yet: of two of its events at once the first may do that."""
@@ -405,12 +406,13 @@ class _Server:
         timed_out: bool = False,
         trace: str = "",
         kept: bool = False,
+        spoilt: bool = False,
         block: int | None = None,
     ) -> None:
         """Tell how a program ended, with its block, or that a kept one, whose block is the caller's, took its turn."""
         ending = {"code": code, "seconds": seconds, "limit": limit, "timed_out": timed_out, "trace": trace}
         descriptors = [] if block is None else [block]
-        send(self._link, {"program": program, "kept": kept, "ending": ending}, descriptors)
+        send(self._link, {"program": program, "kept": kept, "spoilt": spoilt, "ending": ending}, descriptors)
 
 
 def _processor_time(pid: int) -> float | None:

@@ -2,8 +2,8 @@
 
 It needs pipes and nothing else that only some systems have, takes the limits that its system offers, and is made to
 leave as little as possible from one program to the next: every program gets names and sentences of its own. After each
-it computes the *canary*, a program of ours, whose result must never change; whoever started the process compares, and
-starts another whenever it does, and after any time-out, crash or lack of memory.
+it runs the *canary*, whose answer must never change; whoever started the process compares, and starts another whenever
+it does, and after any time-out, crash or lack of memory.
 
 What it sends are pieces of the block: where they belong, how long they are, and their bytes. A piece at -1 is a
 message, in JSON.
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import faulthandler
 import gc
-import hashlib
 import json
 import os
 import struct
@@ -22,42 +21,13 @@ import time
 from typing import Any, BinaryIO, Final
 
 from readhead import language
-from readhead.sandbox import namespace, rlimits
+from readhead.sandbox import canary, namespace, rlimits
 from readhead.sandbox.block import OUT_OF_MEMORY, Layout
 from readhead.sandbox.performance import Performance, message_of
 
 MESSAGE: Final = -1
 PIECE: Final = struct.Struct("=qI")
 _STDERR: Final = 2
-_CANARY_TEXT: Final = (
-    " The",
-    " cat",
-    ",",
-    " and",
-    " then",
-    " the",
-    " cat",
-    " un",
-    "happ",
-    "ily",
-    " sat",
-    " (",
-    "3",
-    ")",
-    ".",
-)
-_CANARY: Final = """
-def head(s):
-    counts = {}
-    for i, token in enumerate(s.tokens):
-        counts.setdefault(token.lower(), []).append(i)
-    order = sorted(counts, key=lambda t: (-len(counts[t]), t))
-    rare = np.array([order.index(token.lower()) for token in s.tokens], dtype=np.float32)
-    found = np.array([bool(re.search("[a-z]+", token)) for token in s.tokens])
-    scores = 3.0 * s.previous(1) + 0.5 * s.induction + s.key.is_comma + np.where(found, rare, -1.0)[None, :]
-    scores = scores - math.log1p(len(order)) + np.tril(np.outer(rare, rare)).sum(axis=1, keepdims=True)
-    return softmax(scores) + normalize(s.same_token) + np.exp(-s.distance) @ np.eye(s.n)
-"""
 
 
 class _Told(Performance):
@@ -102,7 +72,7 @@ class _Worker:
 
     def serve(self) -> None:
         """Until the other side has gone."""
-        self._tell({"canary": _canary()})
+        self._tell({"canary": canary.answer(namespace.fresh())})
         while line := self._incoming.readline():
             message = json.loads(line)
             if message["op"] == "load":
@@ -132,22 +102,12 @@ class _Worker:
         del performance, sentences, block
         gc.collect()  # what is left of the program can still run here: a generator that is closed, for one
         faulthandler.cancel_dump_traceback_later()
-        self._tell({"seconds": time.monotonic() - started, "canary": _canary()})
+        self._tell({"seconds": time.monotonic() - started, "canary": canary.answer(namespace.fresh())})
 
     def _tell(self, message: dict[str, Any]) -> None:
         body = json.dumps(message).encode()
         self._outgoing.write(PIECE.pack(MESSAGE, len(body)) + body)
         self._outgoing.flush()
-
-
-def _canary() -> str:
-    """A digest of what the canary does now."""
-    layout = Layout((len(_CANARY_TEXT),))
-    block = bytearray(layout.offsets[-1])
-    performance = Performance(_CANARY, namespace.fresh(), block)
-    performance.define()
-    performance.play([language.Sentence(_CANARY_TEXT)], layout)
-    return hashlib.sha256(block[Layout.REPORT :]).hexdigest()
 
 
 def main() -> None:
