@@ -1,11 +1,12 @@
 """What the sandbox costs: programs run in it, beside the same programs run by plain `exec` in one process.
 
-    .venv/bin/python tests/benchmarks/sandbox_cost.py [--cores 1] [--level locked] [--rounds 15]
+    .venv/bin/python tests/benchmarks/sandbox_cost.py [--cores 1] [--level locked] [--rounds 15] [--pause 0.05]
 
 Every round runs both ways in turn. Told are the ratio of wall-clock times (median and quartiles), which means something
 on an idle machine only, and the ratio of processor times, children and server included, which a busy machine changes
-little: it is what the wall-clock ratio on save comes to where nothing else runs. On save means one program at a time,
-each with a text that was never seen before. In bulk means 200 programs by `run_many`, which uses all cores; `--cores 1`
+little. The latter counts what the server does ahead, between two programs, too. On save means one program at a time,
+each with a text that was never seen before; `--pause` is the time between two rounds, when a person would think, and
+the server makes its spare child. In bulk means 200 programs by `run_many`, which uses all cores; `--cores 1`
 binds everything to one. At the end, how long hangs last with a limit of 1 s of processor time.
 """
 
@@ -114,7 +115,7 @@ def tell(name: str, pairs: list[tuple[Cost, Cost]]) -> None:
     )
 
 
-def on_save(sandbox: Sandbox, sentences: list[Sentence], rounds: int) -> None:
+def on_save(sandbox: Sandbox, sentences: list[Sentence], rounds: int, pause: float) -> None:
     for name, source in PROGRAMS.items():
         expected = plain(source, sentences)
         run = sandbox.run(source)
@@ -124,6 +125,7 @@ def on_save(sandbox: Sandbox, sentences: list[Sentence], rounds: int) -> None:
         pairs = []
         for number in range(rounds):
             text = fresh(source, number)
+            time.sleep(pause)
             bare = cost(lambda: plain(text, sentences))  # noqa: B023
             pairs.append((bare, cost(lambda: sandbox.run(text), server_of(sandbox))))  # noqa: B023
         tell(name, pairs)
@@ -171,6 +173,7 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=0)
     parser.add_argument("--level", default="auto")
     parser.add_argument("--rounds", type=int, default=15, help="0: hangs only")
+    parser.add_argument("--pause", type=float, default=0.0, help="seconds before each round on save")
     options = parser.parse_args()
     if options.cores:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
@@ -182,7 +185,7 @@ def main() -> None:
         print("load average before:", os.getloadavg()[0])
         sandbox.load(texts())
         if options.rounds:
-            on_save(sandbox, sentences, options.rounds)
+            on_save(sandbox, sentences, options.rounds, options.pause)
             in_bulk(sandbox, sentences, max(options.rounds // 5, 2))
         hangs(sandbox)
 
