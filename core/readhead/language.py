@@ -100,6 +100,15 @@ class TokenFeatures:
             for mark, held in zip(reading.punctuation, reading.characters, strict=True)
         ]
 
+    def is_one_of(self, tokens: Collection[str]) -> Array:
+        """The token is one of those listed, each with the space before it: `s.key.is_one_of({" the", "ing", "."})`."""
+        if isinstance(tokens, str):
+            message = f"expected a set of tokens, such as {{{tokens!r}}}"
+            raise TypeError(message)
+        listed = frozenset(tokens)
+        values = _frozen([surface in listed for surface in self._reading.surfaces])
+        return values if self._side_of is None else _frozen(self._side_of[1](values))
+
     # Place
 
     @feature
@@ -836,7 +845,8 @@ def _vocabulary() -> Iterator[Term]:
             yield Term(f"s.{name}", "feature", "[n]", meaning)
         else:
             arguments = list(inspect.signature(item).parameters)[1:]
-            yield Term(f"s.{name}({', '.join(arguments)})", "relation", "[n, n]", meaning)
+            kind, shape = ("feature", "[n]") if name in vars(TokenFeatures) else ("relation", "[n, n]")
+            yield Term(f"s.{name}({', '.join(arguments)})", kind, shape, meaning)
     for function in (softmax, normalize):
         meaning = (inspect.getdoc(function) or "").split("\n", maxsplit=1)[0]
         yield Term(

@@ -210,6 +210,22 @@ class Workspace:
             ).fetchall()
         return {head: (program, iou) for head, program, iou in rows}
 
+    def store_written(self, model: str, corpus: str, method: str, head: str, sources: list[str]) -> None:
+        """Save the programs that a method has written for a head."""
+        with _storage(self.state), self._transaction():
+            self._database.execute(
+                "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?)", (model, corpus, method, head, json.dumps(sources))
+            )
+
+    def written_programs(self, model: str, corpus: str, method: str) -> dict[str, list[str]]:
+        """For each head the programs that a method has written."""
+        with _storage(self.state):
+            rows = self._database.execute(
+                "SELECT head, sources FROM written WHERE model = ? AND corpus = ? AND method = ?",
+                (model, corpus, method),
+            ).fetchall()
+        return {head: json.loads(sources) for head, sources in rows}
+
     def _prepare(self) -> None:
         version = self._database.execute("PRAGMA user_version").fetchone()[0]
         if version > _SCHEMA:
@@ -227,6 +243,9 @@ class Workspace:
             CREATE TABLE IF NOT EXISTS assignments (
                 model TEXT, corpus TEXT, head TEXT, program TEXT, iou REAL,
                 PRIMARY KEY (model, corpus, head)) WITHOUT ROWID;
+            CREATE TABLE IF NOT EXISTS written (
+                model TEXT, corpus TEXT, method TEXT, head TEXT, sources TEXT,
+                PRIMARY KEY (model, corpus, method, head)) WITHOUT ROWID;
             PRAGMA user_version = {_SCHEMA};
             COMMIT;""")
 

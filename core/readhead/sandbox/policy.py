@@ -163,7 +163,9 @@ METHODS: Final = frozenset(
     """.split()
 )
 
-_FEATURES: Final = frozenset(term.name.removeprefix("s.") for term in VOCABULARY if term.kind == "feature")
+_FEATURES: Final = frozenset(
+    term.name.removeprefix("s.").split("(")[0] for term in VOCABULARY if term.kind == "feature"
+)
 _SENTENCE: Final = frozenset(
     {"key", "query", "word"}
     | {term.name.removeprefix("s.").split("(")[0] for term in VOCABULARY if term.kind != "function"}

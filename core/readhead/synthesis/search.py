@@ -1,0 +1,549 @@
+"""The search for the terms of one head, without a language model.
+
+A program of terms predicts `softmax(Σ weight · term)`. To find terms:
+
+1. *Scan*: every gate × relation × class is scored by the second-order gain `G² / 2H` of the loss, from its gradient and
+   Fisher curvature; for every pair of them the best token set stands in for the gate or the class.
+2. *Grow*: the most promising are tried on the true loss, the best is added, and all weights are fitted again (damped
+   natural gradient); beyond the wanted size.
+3. *Prune*: the term whose loss is cheapest goes (optimal brain surgeon, Hassibi and Stork 1992), until the wanted size.
+4. *Refine*: tokens that would pay in a set come in, and those that do not go out.
+5. *Polish*: the weights are fitted to the IoU itself.
+
+The loss of steps 1 to 4 is the Jensen-Shannon divergence, mean over rows, in nats.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import torch
+
+from readhead.synthesis.basis import CLASSES, EVERY, RELATIONS, Side, Term, TokenClass, TokenSet
+from readhead.synthesis.evidence import Evidence
+
+Loss = Literal["divergence", "overlap"]
+
+_CURVATURE: Final[dict[Loss, float]] = {"divergence": 0.25, "overlap": 0.5}
+"""Curvature of a loss, as a share of the Fisher information: exact for the divergence of equal distributions."""
+_TINY: Final = 1e-12
+_GRADED: Final = [
+    place for place, relation in enumerate(RELATIONS) if relation.name in {"decay", "log_distance", "context_match"}
+]
+"""Relations that are not 0 or 1."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard to search; the defaults are the ones that the documentation's figures are measured with."""
+
+    sets: bool = True
+    """Whether token sets may be made."""
+    most_tokens: int = 12
+    """In one set."""
+    scan_sequences: int = 20
+    tried: int = 8
+    """Candidates of a scan that are tried on the true loss."""
+    work_sequences: int = 64
+    stride: int = 1
+    """Of the queries, in growing."""
+    trial_stride: int = 2
+    per_scan: int = 3
+    extra: float = 1.0
+    """How far beyond the wanted size to grow, as a share of it."""
+    part_price: float = 0.02
+    """Share of its gain that a candidate loses for each class or relation in it."""
+    set_price: float = 0.03
+    """The same for a set."""
+    rounds: int = 1
+    """Of growing and pruning."""
+    refinements: int = 4
+    """Of all sets, at most, at every stop."""
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: somebody wanted it
+    """A search was told to stop."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Terms with their weights, and how they do on the evidence that they were fitted to."""
+
+    terms: tuple[Term, ...]
+    weights: torch.Tensor
+    """`[terms]`, float32."""
+    loss: float
+
+
+class _Bench:
+    """One head's patterns on one view of the evidence, with the terms' values at hand."""
+
+    def __init__(self, evidence: Evidence, patterns: torch.Tensor) -> None:
+        self.evidence = evidence
+        self.patterns = patterns
+        self.rows = patterns.shape[0] * patterns.shape[1]
+        self._entropy = (patterns * torch.log(patterns + _TINY)).sum()
+        self._stacked: tuple[tuple[Term, ...], torch.Tensor] = ((), evidence.relations[:0])
+
+    def values(self, terms: tuple[Term, ...]) -> torch.Tensor:
+        """`[terms, S, m, n]`; those of the last call are at hand."""
+        known, stacked = self._stacked
+        if terms != known:
+            places = {term: place for place, term in enumerate(known)}
+            values = [stacked[places[term]] if term in places else self.evidence.of_term(term) for term in terms]
+            self._stacked = (terms, torch.stack(values) if values else self.evidence.relations[:0])
+        return self._stacked[1]
+
+    def scores(self, terms: tuple[Term, ...], weights: torch.Tensor) -> torch.Tensor:
+        """`[S, m, n]`."""
+        if not terms:
+            return torch.zeros_like(self.patterns)
+        return (weights @ self.values(terms).reshape(len(terms), -1)).view_as(self.patterns)
+
+    def predict(self, scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the scores predict, `[S, m, n]`, and its logarithm."""
+        logarithm = torch.log_softmax(scores + self.evidence.closed, -1)
+        return logarithm.exp(), logarithm
+
+    def loss(self, scores: torch.Tensor, kind: Loss = "divergence") -> float:
+        """Mean over rows."""
+        return self.loss_and_slope(scores, kind)[0]
+
+    def loss_and_slope(self, scores: torch.Tensor, kind: Loss = "divergence") -> tuple[float, _Slope]:
+        """The loss, and its gradient by the scores, computed when it is asked for."""
+        predicted, logarithm = self.predict(scores)
+        if kind == "overlap":
+            loss = 1 - torch.minimum(predicted, self.patterns).sum() / self.rows
+            return float(loss), _Slope(predicted, lambda: -(predicted < self.patterns).float(), self.rows)
+        both = predicted + self.patterns
+        middle = torch.log(both / 2 + _TINY)
+        apart = self._entropy + torch.dot(predicted.flatten(), logarithm.flatten().clamp_min(-100))
+        loss = (apart - torch.dot(both.flatten(), middle.flatten())) / (2 * self.rows)
+        return float(loss), _Slope(predicted, lambda: (logarithm.clamp_min(-100) - middle) / 2, self.rows)
+
+
+@dataclass(frozen=True)
+class _Slope:
+    """A loss' gradient by the scores."""
+
+    predicted: torch.Tensor
+    by_share: Callable[[], torch.Tensor]
+    rows: int
+
+    def __call__(self) -> torch.Tensor:
+        """`[S, m, n]`."""
+        by_share = self.by_share()
+        return self.predicted * (by_share - (self.predicted * by_share).sum(-1, keepdim=True)) / self.rows
+
+
+def _fisher(values: torch.Tensor, predicted: torch.Tensor) -> torch.Tensor:
+    """`[terms, terms]`: Fisher information of the weights, mean over rows."""
+    count = len(values)
+    weighted = values * predicted
+    means = weighted.sum(-1).reshape(count, -1)
+    second = weighted.reshape(count, -1) @ values.reshape(count, -1).T
+    return (second - means @ means.T) / means.shape[1]
+
+
+def fit_weights(bench: _Bench, fit: Fit, kind: Loss = "divergence", steps: int = 4) -> Fit:
+    """The weights that make the loss small, from those of `fit` on; never a worse fit."""
+    terms, weights = fit.terms, fit.weights
+    loss, slope = bench.loss_and_slope(bench.scores(terms, weights), kind)
+    if not terms:
+        return replace(fit, loss=loss)
+    values = bench.values(terms)
+    curvature = _fisher(values, slope.predicted) * _CURVATURE[kind]
+    damping = 1e-3
+    for _ in range(steps):
+        toward = values.reshape(len(terms), -1) @ slope().reshape(-1)
+        before = loss
+        for _ in range(5):
+            damped = curvature + torch.diag(curvature.diagonal() * damping + 1e-7)
+            moved = weights - torch.linalg.solve(damped, toward)
+            then, slope_then = bench.loss_and_slope(bench.scores(terms, moved), kind)
+            if then < loss:
+                weights, loss, slope, damping = moved, then, slope_then, damping / 4
+                break
+            damping = max(damping * 8, 1e-2)
+        if before - loss < 1e-5:
+            break
+    return Fit(terms, weights, loss)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    gain: float
+    term: Term
+
+
+class HeadSearch:
+    """The search for one head.
+
+    Args:
+        evidence: of all fit sequences, at all queries.
+        patterns: `[S, m, n]`: the head's.
+        effort: how hard to search.
+        seed: of the order in which sequences are looked at.
+        stop: asked now and then; once it says so, `programs` raises `Stopped`.
+    """
+
+    def __init__(
+        self,
+        evidence: Evidence,
+        patterns: torch.Tensor,
+        effort: Effort,
+        *,
+        seed: int = 0,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.effort = effort
+        self._stop = stop
+        self._whole = _Bench(evidence, patterns)
+        self._order = torch.randperm(len(patterns), generator=torch.Generator().manual_seed(seed))
+        self._turn = 0
+        work = self._order[: effort.work_sequences].sort().values
+        self._work = self._bench(work)
+        self._trial = self._bench(work[:: effort.trial_stride])
+
+    def _bench(self, sequences: torch.Tensor, offset: int = 1) -> _Bench:
+        queries = slice(offset % self.effort.stride, None, self.effort.stride)
+        return _Bench(self._whole.evidence.view(sequences, queries), self._whole.patterns[sequences, queries])
+
+    def _next_bench(self) -> _Bench:
+        count = min(self.effort.scan_sequences, len(self._order))
+        start = self._turn * count
+        self._turn += 1
+        places = torch.arange(start, start + count) % len(self._order)
+        return self._bench(self._order[places].sort().values, offset=self._turn)
+
+    def programs(self, sizes: Sequence[int]) -> list[Fit]:
+        """The best fit found for each size, the smallest first, polished on all sequences.
+
+        A fit is smaller than its size where no further term helps.
+        """
+        best: dict[int, Fit] = {}
+
+        def note(fit: Fit) -> Fit:
+            size = len(fit.terms)
+            if size not in best or fit.loss < best[size].loss:
+                best[size] = fit
+            return best[size]
+
+        cap = max(sizes)
+        fit = note(fit_weights(self._work, Fit((), torch.zeros(0), math.inf)))
+        for _ in range(self.effort.rounds):
+            for size in (*sorted(sizes), cap + max(2, round(self.effort.extra * cap))):
+                if size > len(fit.terms):
+                    fit = note(self._refined(self._grown(fit, size)))
+            for size in sorted(range(min(sizes), len(fit.terms)), reverse=True):
+                fit = self._pruned(fit, size)
+                if size in sizes:
+                    fit = note(self._refined(fit))
+            fit = best[min(cap, max(best))]
+        return [fit_weights(self._whole, best[min(size, max(best))], "overlap", 10) for size in sorted(sizes)]
+
+    def iou(self, fit: Fit) -> float:
+        """Of the fit on all sequences, from the mean of what its rows share with the patterns."""
+        shared = 1 - self._whole.loss(self._whole.scores(fit.terms, fit.weights), "overlap")
+        return shared / (2 - shared)
+
+    def importance(self, fit: Fit) -> list[float]:
+        """For each term, by how much the divergence grows without it; at least 0."""
+        scores = self._whole.scores(fit.terms, fit.weights)
+        loss = self._whole.loss(scores)
+        values = self._whole.values(fit.terms)
+        return [
+            max(0.0, self._whole.loss(scores - weight * value) - loss)
+            for weight, value in zip(fit.weights, values, strict=True)
+        ]
+
+    # Growing
+
+    def _grown(self, fit: Fit, size: int) -> Fit:
+        while len(fit.terms) < size:
+            candidates = self._promising(fit)
+            grown = fit
+            first_gain = 0.0
+            while len(grown.terms) < min(size, len(fit.terms) + self.effort.per_scan) and candidates:
+                gain, candidate, weight = self._tried(grown, candidates)
+                if gain <= max(0.0, 0.5 * first_gain):
+                    break
+                first_gain = first_gain or gain
+                candidates.remove(candidate)
+                grown = fit_weights(
+                    self._work, Fit((*grown.terms, candidate.term), torch.cat([grown.weights, weight[None]]), 0.0)
+                )
+            if grown is fit:
+                return fit
+            fit = grown
+        return fit
+
+    def _tried(self, fit: Fit, candidates: Sequence[_Candidate]) -> tuple[float, _Candidate, torch.Tensor]:
+        """The candidate that lowers the true loss most, its size reckoned; with its weight."""
+        bench = self._trial
+        scores = bench.scores(fit.terms, fit.weights)
+        loss, slope = bench.loss_and_slope(scores)
+        predicted, slopes = slope.predicted, slope()
+        best = (-math.inf, candidates[0], torch.zeros(()))
+        for candidate in candidates:
+            values = bench.evidence.of_term(candidate.term)
+            weighted = predicted * values
+            fisher = ((weighted * values).sum() - weighted.sum(-1).square().sum()) / bench.rows
+            step = (-(slopes * values).sum() / (fisher * _CURVATURE["divergence"] + 1e-7)).clamp(-8, 8)
+            for share in (0.6, 1.2):
+                gain = (loss - bench.loss(scores + share * step * values)) * self._worth(candidate.term)
+                if gain > best[0]:
+                    best = (gain, candidate, share * step)
+        return best
+
+    def _worth(self, term: Term) -> float:
+        classes = sum(isinstance(side, TokenClass) for side in term.sides) + (term.relation != EVERY)
+        sets = sum(isinstance(side, TokenSet) for side in term.sides)
+        return 1 - self.effort.part_price * classes - self.effort.set_price * sets
+
+    # Scanning
+
+    def _promising(self, fit: Fit) -> list[_Candidate]:
+        """Candidates of different kinds for one more term, the most promising first."""
+        if self._stop():
+            raise Stopped
+        bench = self._next_bench()
+        scan = _Scan(bench, bench.scores(fit.terms, fit.weights), self.effort)
+        found = sorted(scan.candidates(), key=lambda candidate: -candidate.gain * self._worth(candidate.term))
+        kinds = set()
+        chosen: list[_Candidate] = []
+        for candidate in found:
+            kind = tuple(side if not isinstance(side, TokenSet) else "set" for side in candidate.term.sides)
+            if (candidate.term.relation, kind) not in kinds and candidate.term not in fit.terms:
+                kinds.add((candidate.term.relation, kind))
+                chosen.append(candidate)
+            if len(chosen) == self.effort.tried:
+                break
+        return chosen
+
+    # Pruning
+
+    def _pruned(self, fit: Fit, size: int) -> Fit:
+        while len(fit.terms) > size:
+            values = self._work.values(fit.terms)
+            fisher = _fisher(values, self._work.predict(self._work.scores(fit.terms, fit.weights))[0])
+            inverse = torch.linalg.inv(fisher + torch.diag(fisher.diagonal() * 1e-4 + 1e-7))
+            least = int((fit.weights.square() / inverse.diagonal()).argmin())
+            weights = fit.weights - inverse[:, least] * fit.weights[least] / inverse[least, least]
+            kept = [place for place in range(len(fit.terms)) if place != least]
+            fit = fit_weights(self._work, Fit(tuple(fit.terms[place] for place in kept), weights[kept], 0.0), steps=3)
+        return fit
+
+    # Refining
+
+    def _refined(self, fit: Fit) -> Fit:
+        """The sets' members chosen anew, one set after the other, while that lowers the loss."""
+        if not self.effort.sets:
+            return fit
+        for _ in range(self.effort.refinements):
+            before = fit.loss
+            for place in range(len(fit.terms)):
+                for which in ("query", "key"):
+                    fit = self._with_better_set(fit, place, which)
+            fit = fit_weights(self._work, fit, steps=3)
+            if before - fit.loss < 2e-4:
+                break
+        return fit
+
+    def _with_better_set(self, fit: Fit, place: int, which: str) -> Fit:
+        term, bench = fit.terms[place], self._work
+        side = getattr(term, which)
+        if not isinstance(side, TokenSet):
+            return fit
+        evidence = bench.evidence
+        scores = bench.scores(fit.terms, fit.weights)
+        loss_before, slopes = bench.loss_and_slope(scores)
+        predicted = slopes.predicted
+        rest = evidence.of_term(replace(term, **{which: None}))
+        axis = -1 if which == "query" else 1
+        slope = -(slopes() * rest).sum(axis)
+        bend = (predicted * (1 - predicted) * rest.square()).sum(axis) * _CURVATURE["divergence"] / bench.rows
+        tokens = evidence.tokens[:, evidence.queries] if which == "query" else evidence.tokens
+        size = len(evidence.vocabulary)
+        slope_of = torch.zeros(size + 1).index_add_(0, tokens.reshape(-1), slope.reshape(-1))[:size]
+        bend_of = torch.zeros(size + 1).index_add_(0, tokens.reshape(-1), bend.reshape(-1))[:size]
+        weight = fit.weights[place]
+        member = torch.zeros(size)
+        member[[evidence.vocabulary.index(token) for token in side.tokens]] = 1
+        change = weight * slope_of - (1 - 2 * member) * weight * weight * bend_of / 2
+        order = change.argsort(descending=True)[: self.effort.most_tokens]
+        chosen = [int(token) for token in order if change[token] > 0]
+        if not chosen:
+            return fit
+        better = replace(term, **{which: evidence.token_set(chosen)})
+        if better == term or better in fit.terms:
+            return fit
+        moved = scores + weight * (evidence.of_term(better) - evidence.of_term(term))
+        loss = bench.loss(moved)
+        if loss >= loss_before:
+            return fit
+        return Fit((*fit.terms[:place], better, *fit.terms[place + 1 :]), fit.weights, loss)
+
+
+class _Scan:
+    """The second-order gains of all candidates on one bench."""
+
+    def __init__(self, bench: _Bench, scores: torch.Tensor, effort: Effort) -> None:
+        self.effort = effort
+        self.evidence = evidence = bench.evidence
+        self._share = _CURVATURE["divergence"] / bench.rows
+        _, slope = bench.loss_and_slope(scores)
+        relations = evidence.relations
+        self._keys = evidence.classes
+        self._gates = evidence.classes[:, evidence.queries].transpose(1, 2).contiguous()  # [S, C, m]
+        self._slopes = relations * -slope()  # [R, S, m, n]
+        weighted = relations * slope.predicted
+        self._slope_keys = self._slopes @ self._keys  # [R, S, m, C]
+        mean_keys = weighted @ self._keys
+        square_keys = mean_keys.clone()
+        square_keys[_GRADED] = (weighted[_GRADED] * relations[_GRADED]) @ self._keys
+        self._bend_keys = square_keys - mean_keys.square()
+        self._bends = (relations - weighted).mul_(weighted)
+
+    def candidates(self) -> list[_Candidate]:
+        """The best of every kind."""
+        found = self._of_classes()
+        if self.effort.sets and self.evidence.vocabulary:
+            found += self._of_sets()
+        return found
+
+    def _of_classes(self) -> list[_Candidate]:
+        gain = (self._gates @ self._slope_keys).sum(1)  # [R, C, C]
+        bend = (self._gates @ self._bend_keys).sum(1) * self._share
+        gains = gain.square() / (2 * bend.clamp_min(0) + 4e-7)
+        gains *= self._prices(gains.shape[1])
+        return [
+            _Candidate(value, Term(_class(query), RELATIONS[relation], _class(key)))
+            for value, (relation, query, key) in _largest(gains, 8 * self.effort.tried)
+        ]
+
+    def _prices(self, classes: int) -> torch.Tensor:
+        part = torch.full((classes,), self.effort.part_price)
+        part[0] = 0
+        relation = torch.full((len(RELATIONS),), self.effort.part_price)
+        relation[0] = 0
+        return 1 - relation[:, None, None] - part[:, None] - part
+
+    def _of_sets(self) -> list[_Candidate]:
+        """Sets for keys under every gate, for queries before every class, and for both."""
+        evidence, size = self.evidence, len(self.evidence.vocabulary)
+        keys = evidence.tokens.reshape(-1)
+        queries = evidence.tokens[:, evidence.queries].reshape(-1)
+
+        def over_keys(values: torch.Tensor) -> torch.Tensor:  # [R, S, m, n] -> [R, C, V]
+            gated = (self._gates @ values).transpose(1, 2).flatten(2)
+            return torch.zeros(*gated.shape[:2], size + 1).index_add_(2, keys, gated)[..., :size]
+
+        def over_queries(values: torch.Tensor) -> torch.Tensor:  # [R, S, m, C] -> [R, C, V]
+            spread = torch.zeros(len(values), size + 1, values.shape[-1]).index_add_(1, queries, values.flatten(1, 2))
+            return spread[:, :size].transpose(1, 2)
+
+        key_slope, key_bend = over_keys(self._slopes), over_keys(self._bends) * self._share
+        query_slope = over_queries(self._slope_keys)
+        query_bend = over_queries(self._bend_keys) * self._share
+        found = []
+        key_sets = _best_sets(key_slope, key_bend, self.effort.most_tokens)
+        for value, (relation, gate) in _largest(key_sets.gain, 3 * self.effort.tried):
+            chosen = evidence.token_set(key_sets.members(relation, gate))
+            found.append(_Candidate(value, Term(_class(gate), RELATIONS[relation], chosen)))
+        query_sets = _best_sets(query_slope, query_bend, self.effort.most_tokens)
+        for value, (relation, kind) in _largest(query_sets.gain, 3 * self.effort.tried):
+            chosen = evidence.token_set(query_sets.members(relation, kind))
+            found.append(_Candidate(value, Term(chosen, RELATIONS[relation], _class(kind))))
+        promise = torch.maximum(key_sets.gain.amax(1), query_sets.gain.amax(1))
+        for relation in promise.topk(min(6, len(promise))).indices.tolist():
+            found += self._of_pairs(relation, key_sets.members(relation, 0), query_sets.members(relation, 0))
+        return found
+
+    def _of_pairs(self, relation: int, keys: list[int], queries: list[int]) -> Iterator[_Candidate]:
+        """Two sets that fit each other, from the best set of either side on."""
+        evidence, size = self.evidence, len(self.evidence.vocabulary)
+        pairs = evidence.tokens[:, evidence.queries, None] * (size + 1) + evidence.tokens[:, None, :]
+
+        def table(values: torch.Tensor) -> torch.Tensor:
+            spread = torch.zeros((size + 1) ** 2).index_add_(0, pairs.reshape(-1), values.reshape(-1))
+            return spread.view(size + 1, size + 1)[:size, :size]
+
+        slope, bend = table(self._slopes[relation]), table(self._bends[relation]) * self._share
+        cap = self.effort.most_tokens
+
+        def best(slopes: torch.Tensor, bends: torch.Tensor) -> list[int]:
+            return _best_sets(slopes[None, None], bends[None, None], cap).members(0, 0)
+
+        for start_keys, start_queries in ((keys, None), (None, queries)):
+            key_side = start_keys or best(slope[start_queries].sum(0), bend[start_queries].sum(0))
+            query_side: list[int] = []
+            for _ in range(3):
+                query_side = best(slope[:, key_side].sum(1), bend[:, key_side].sum(1)) if key_side else []
+                key_side = best(slope[query_side].sum(0), bend[query_side].sum(0)) if query_side else []
+            if key_side and query_side:
+                chosen = slope[query_side][:, key_side].sum(), bend[query_side][:, key_side].sum()
+                gain = float(chosen[0].square() / (2 * chosen[1] + 4e-7))
+                yield _Candidate(
+                    gain, Term(evidence.token_set(query_side), RELATIONS[relation], evidence.token_set(key_side))
+                )
+
+
+def _class(place: int) -> Side:
+    return CLASSES[place - 1] if place else None
+
+
+def _largest(values: torch.Tensor, count: int) -> Iterator[tuple[float, tuple[int, ...]]]:
+    """The largest values with their places."""
+    top = values.flatten().topk(min(count, values.numel()))
+    places = torch.stack(torch.unravel_index(top.indices, values.shape), 1)
+    return zip(top.values.tolist(), map(tuple, places.tolist()), strict=True)
+
+
+@dataclass(frozen=True)
+class _Sets:
+    """The best token set of each of many tables."""
+
+    gain: torch.Tensor
+    """`[R, C]`."""
+    tokens: torch.Tensor
+    """`[R, C, most]`."""
+    chosen: torch.Tensor
+    """`[R, C, most]`: which of the tokens."""
+
+    def members(self, *place: int) -> list[int]:
+        """Of one set."""
+        return self.tokens[place][self.chosen[place]].tolist()  # type: ignore[no-any-return]
+
+
+def _best_sets(slope: torch.Tensor, bend: torch.Tensor, most: int) -> _Sets:
+    """Tokens with one weight for all, in any of many tables `[..., V]`.
+
+    A token with slope g and bend h adds `w g - w² h / 2` to the gain at the weight w; the weight and the tokens are
+    chosen in turn.
+    """
+    bend = bend.clamp_min(0) + 2e-7
+    most = min(most, slope.shape[-1])
+    found: list[_Sets] = []
+    for sign in (1.0, -1.0):
+        toward = slope * sign
+        worth = toward / bend.sqrt()
+        for _ in range(3):
+            top = worth.topk(most, -1)
+            chosen = top.values > 0
+            gain = torch.where(chosen, toward.gather(-1, top.indices), 0).sum(-1)
+            cost = torch.where(chosen, bend.gather(-1, top.indices), 0).sum(-1)
+            weight = (gain / (cost + 1e-9)).clamp(max=6.0)[..., None]
+            worth = weight * toward - weight * weight * bend / 2
+        found.append(_Sets(gain.square() / (2 * cost + 2e-7), top.indices, chosen))
+    up, down = found
+    first = up.gain >= down.gain
+    return _Sets(
+        torch.where(first, up.gain, down.gain),
+        torch.where(first[..., None], up.tokens, down.tokens),
+        torch.where(first[..., None], up.chosen, down.chosen),
+    )
+
