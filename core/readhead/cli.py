@@ -128,7 +128,7 @@ def fit(
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and write nothing.")] = False,
 ) -> None:
-    """Fit the constants of program files to heads, by default those they name."""
+    """Fit program files' constants to heads, by default their own."""
     from readhead.display import fit_view
     from readhead.record import check_writable, rewrite
 
