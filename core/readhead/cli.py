@@ -112,12 +112,38 @@ def score(
     """Score program files on heads, by default those they name."""
     from readhead.display import score_view
 
-    programs, heads = _files_and_heads(arguments)
-    pairs = [(program, head) for program in programs for head in heads or _own_heads(program)]
+    programs, heads = _files_and_heads("score", arguments)
+    pairs = [(program, head) for program in programs for head in heads or _own_heads("score", program)]
     with options.session() as session:
         scores = session.score(pairs, part=_part(part), mistakes=failures)
         document = {"isolation": session.sandbox.isolation, "programs": [score.as_score_row() for score in scores]}
     _print(options, document, score_view(scores))
+
+
+@app.command()
+@with_options
+def fit(
+    options: Options,
+    arguments: Annotated[list[str], typer.Argument(metavar="FILES… HEADS…", help="Program files, then heads: L3H2.")],
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and write nothing.")] = False,
+) -> None:
+    """Fit program files' constants to heads, by default their own."""
+    from readhead.display import fit_view
+    from readhead.record import check_writable, rewrite
+
+    programs, heads = _files_and_heads("fit", arguments)
+    tasks = [(program, heads or _own_heads("fit", program)) for program in programs]
+    for program in [] if dry_run else programs:
+        check_writable(program)
+    with options.session() as session:
+        results = session.fit(tasks)
+        isolation = session.sandbox.isolation
+    for result in [] if dry_run else results:
+        if result.changes:
+            rewrite(result.program, result.source)
+    rows = [{**result.as_dict(), "written": bool(result.changes) and not dry_run} for result in results]
+    _print(options, {"isolation": isolation, "programs": rows}, fit_view(results, differences=dry_run))
 
 
 @app.command()
@@ -207,24 +233,24 @@ def check(
     return int(drifted)
 
 
-def _files_and_heads(arguments: Sequence[str]) -> tuple[list[Program], list[Any]]:
+def _files_and_heads(command: str, arguments: Sequence[str]) -> tuple[list[Program], list[Any]]:
     """Program files and heads, told apart by their spelling."""
     from readhead.heads import HeadId, is_head
     from readhead.program import read_program
 
     files = [argument for argument in arguments if not is_head(argument)]
     if not files:
-        raise UsageError("no program file to score", hint="readhead score FILE L3H2")
+        raise UsageError(f"no program file to {command}", hint=f"readhead {command} FILE L3H2")
     return [read_program(file) for file in files], [HeadId.parse(item) for item in arguments if is_head(item)]
 
 
-def _own_heads(program: Program) -> Sequence[Any]:
+def _own_heads(command: str, program: Program) -> Sequence[Any]:
     """The heads of a program's metadata."""
     if program.metadata.heads:
         return program.metadata.heads
     if program.findings:
         raise ProgramError(f"{program.path}:{program.findings[0]}", hint="mend the file, or name a head: L3H2")
-    raise UsageError(f"{program.path} names no heads", hint="name some: readhead score FILE L3H2")
+    raise UsageError(f"{program.path} names no heads", hint=f"name some: readhead {command} FILE L3H2")
 
 
 def _part(name: str) -> Any:  # noqa: ANN401 - a Part, checked here

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import unified_diff
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, ConsoleOptions, Group
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from readhead.record import Drift
     from readhead.scores import Found, HeadScore
     from readhead.session import Explanation, PatternView
+    from readhead.synthesis.constants import Fitted
 
 _LABEL = 10
 _SHADES = (
@@ -126,6 +128,34 @@ def score_view(scores: Sequence[HeadScore]) -> RenderableType:
         if score.look_ahead:
             parts.append(Styled(f"  It looks ahead, which a causal model cannot: {score.look_ahead}."))
         parts += [Styled(f"  {mistake}") for mistake in score.mistakes]
+    return Group(*parts)
+
+
+def fit_view(results: Sequence[Fitted], *, differences: bool) -> RenderableType:
+    """The table of `readhead fit`, and below it what moved, or each file's differences line by line."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("Program", "Heads", "Moved", "IoU (fit)", "IoU (dev)"):
+        table.add_column(name, justify="left" if name in {"Program", "Heads"} else "right")
+    parts: list[RenderableType] = [table]
+    for result in results:
+        table.add_row(
+            Styled(result.program.name, style="cyan"),
+            " ".join(map(str, result.heads)),
+            f"{len(result.changes)} of {result.constants}",
+            f"{result.fit_before:.3f} → {result.fit_after:.3f}",
+            f"{result.dev_before:.3f} → {result.dev_after:.3f}",
+        )
+        path = str(result.program.path or result.program.name)
+        if result.kept:
+            parts.append(Styled(f"{path} is kept as it was: {result.kept}"))
+        elif differences:
+            old, new = (source.splitlines() for source in (result.program.source, result.source))
+            parts += [Styled(line) for line in unified_diff(old, new, path, path, lineterm="", n=0)]
+        else:
+            moved = "; ".join(f"line {change.line}: {change.old:g} → {change.new:g}" for change in result.changes)
+            parts.append(Styled(f"{path}: {moved}"))
+            if result.program.metadata.recorded is not None:
+                parts.append(Styled("  Its recorded scores are true no longer and were removed: record it again."))
     return Group(*parts)
 
 

@@ -101,8 +101,7 @@ def read_program(path: str | Path) -> Program:
 
 def parse(source: str, *, name: str = "program", path: Path | None = None) -> Program:
     """Parse the text of a program; whatever is wrong becomes a finding."""
-    tree = Parser(_language()).parse(source.encode())
-    root = tree.root_node
+    root = syntax_tree(source)
     docstring = _docstring(root)
     head = _head_function(root)
     metadata, metadata_findings = _read_metadata(source)
@@ -132,13 +131,19 @@ def _query(pattern: str) -> Query:
     return Query(_language(), pattern)
 
 
-def _nodes(node: Node, pattern: str) -> list[Node]:
+def syntax_tree(source: str) -> Node:
+    """The root of a program's syntax tree; its places count the bytes of the text in UTF-8."""
+    return Parser(_language()).parse(source.encode()).root_node
+
+
+def find_nodes(node: Node, pattern: str) -> list[Node]:
     """The nodes under `node` that `pattern` captures, in reading order."""
     captures = QueryCursor(_query(pattern)).captures(node)
     return sorted((found for nodes in captures.values() for found in nodes), key=lambda found: found.start_byte)
 
 
-def _text(node: Node) -> str:
+def node_text(node: Node) -> str:
+    """The text that a node stands for."""
     return (node.text or b"").decode()
 
 
@@ -148,14 +153,14 @@ def _text(node: Node) -> str:
 def _docstring(root: Node) -> str:
     statements = [child for child in root.children if child.type != "comment"]
     if statements and statements[0].type == "expression_statement" and statements[0].children[0].type == "string":
-        return "".join(_text(part) for part in statements[0].children[0].children if part.type == "string_content")
+        return "".join(node_text(part) for part in statements[0].children[0].children if part.type == "string_content")
     return ""
 
 
 def _head_function(root: Node) -> Node | None:
     for child in root.children:
         name = child.child_by_field_name("name") if child.type == "function_definition" else None
-        if name is not None and _text(name) == "head":
+        if name is not None and node_text(name) == "head":
             return child
     return None
 
@@ -245,7 +250,7 @@ def _count_lines(source: str, root: Node) -> int:
     statements = [child for child in root.children if child.type != "comment"]
     if statements and _docstring(root):
         left_out |= _rows(statements[0])
-    for node in _nodes(root, "[(import_statement) (import_from_statement) (future_import_statement)] @import"):
+    for node in find_nodes(root, "[(import_statement) (import_from_statement) (future_import_statement)] @import"):
         left_out |= _rows(node)
     return sum(
         1
@@ -262,13 +267,13 @@ def _count_terms(head: Node | None) -> int:
     """Terms of the largest sum in `head`; without a sum of two or more, its branches plus returns."""
     if head is None:
         return 0
-    sums = [_terms_of(node) for node in _nodes(head, "(binary_operator) @sum") if _is_sum(node)]
-    grown = len(_nodes(head, '(augmented_assignment operator: ["+=" "-="]) @grown'))
+    sums = [_terms_of(node) for node in find_nodes(head, "(binary_operator) @sum") if _is_sum(node)]
+    grown = len(find_nodes(head, '(augmented_assignment operator: ["+=" "-="]) @grown'))
     largest = max([*sums, grown + 1 if grown else 0], default=0)
     if largest > 1:
         return largest
-    branches = _nodes(head, "[(if_statement) (elif_clause) (conditional_expression)] @branch")
-    return max(1, len(branches) + len(_nodes(head, "(return_statement) @return")))
+    branches = find_nodes(head, "[(if_statement) (elif_clause) (conditional_expression)] @branch")
+    return max(1, len(branches) + len(find_nodes(head, "(return_statement) @return")))
 
 
 def _is_sum(node: Node) -> bool:
@@ -288,5 +293,5 @@ def _terms_of(node: Node | None) -> int:
 
 def _count_set_tokens(root: Node) -> int:
     """String members of the sets, lists and tuples that the program writes out."""
-    members = _nodes(root, "[(set (string) @member) (list (string) @member) (tuple (string) @member)]")
+    members = find_nodes(root, "[(set (string) @member) (list (string) @member) (tuple (string) @member)]")
     return len({member.start_byte for member in members})

@@ -1,22 +1,23 @@
 """Recorded scores: `record` writes a program's held-out scores into its metadata, `check` computes them again.
 
 A recorded score names what it depends on: the fingerprints of model and corpus, sequence count and length. Writing
-changes the metadata block and nothing else in the file.
+changes the metadata block and nothing else in the file. A program whose code Readhead changes loses its record.
 """
 
 from __future__ import annotations
 
 import ast
 import math
+import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import tomlkit
 
-from readhead.errors import ProgramError
+from readhead.errors import ProgramError, StoreError
 from readhead.heads import HeadId
 from readhead.patterns import write_beside
 from readhead.program import Program, metadata_block, metadata_toml
@@ -81,8 +82,7 @@ def record(programs: Sequence[Program], session: Session) -> list[HeadScore]:
             raise ProgramError(f"{score.program.path} gives another score each time", hint="make it deterministic")
     for program in programs:
         own = [score for score in scores if score.program is program]
-        if program.path:
-            _write(program, program.path, stamp(session), own)
+        rewrite(program, with_record(program.source, stamp(session), own))
     return scores
 
 
@@ -121,12 +121,16 @@ def with_record(source: str, stamped: dict[str, Any], scores: Sequence[HeadScore
         measured[str(score.head)] = row
     recorded["scores"] = measured
     table["recorded"] = recorded
-    lines = tomlkit.dumps(document).rstrip("\n").split("\n")
-    text = "\n".join(["# /// script", *(f"# {line}" if line else "#" for line in lines), "# ///"])
+    text = _block_of(document)
     if block:
         return source[: block.start()] + text + source[block.end() :]
     place = _after_docstring(source)
     return source[:place] + ("\n" if place else "") + text + "\n" + ("" if place else "\n") + source[place:]
+
+
+def _block_of(document: tomlkit.TOMLDocument) -> str:
+    lines = tomlkit.dumps(document).rstrip("\n").split("\n")
+    return "\n".join(["# /// script", *(f"# {line}" if line else "#" for line in lines), "# ///"])
 
 
 def _after_docstring(source: str) -> int:
@@ -137,14 +141,49 @@ def _after_docstring(source: str) -> int:
     return 0
 
 
-def _write(program: Program, path: Path, stamped: dict[str, Any], scores: Sequence[HeadScore]) -> None:
-    """Put the scores into the file; its byte order mark, its line endings and whatever else it holds stay."""
-    text = path.read_bytes().decode("utf-8")
+def without_record(source: str) -> str:
+    """A program's text without recorded scores, which are another program's once its code has changed."""
+    block = metadata_block(source)
+    if block is None or "recorded" not in tomlkit.parse(metadata_toml(block)).get("tool", {}).get("readhead", {}):
+        return source
+    document = tomlkit.parse(metadata_toml(block))
+    document["tool"]["readhead"].remove("recorded")
+    return source[: block.start()] + _block_of(document) + source[block.end() :]
+
+
+def rewrite(program: Program, source: str) -> None:
+    """Replace the text of a program's file; its byte order mark and its line endings stay.
+
+    Raises:
+        ProgramError: if the file has changed since it was read, and is not the program's any more.
+        StoreError: if it cannot be written; the old text is untouched.
+    """
+    if program.path is None:
+        return
+    check_writable(program)
+    text = program.path.read_bytes().decode("utf-8", errors="replace")
     mark = "\ufeff" if text.startswith("\ufeff") else ""
     ending = "\r\n" if "\r\n" in text else "\n"
     if text.removeprefix(mark).replace("\r\n", "\n") != program.source:
-        raise ProgramError(f"{path} was changed while it was measured", hint="record it again")
-    write_beside(path, mark + with_record(program.source, stamped, scores).replace("\n", ending))
+        raise ProgramError(f"{program.path} was changed while it was measured", hint="run the command again")
+    write_beside(program.path, mark + source.replace("\n", ending))
+
+
+def check_writable(program: Program) -> None:
+    """See to it, before any work, that a program's file may be replaced.
+
+    Raises:
+        StoreError: if it is gone or read-only, which replacing a file would not notice.
+    """
+    path = program.path
+    if path is None:
+        return
+    try:
+        writable = path.stat().st_mode & stat.S_IWUSR and os.access(path, os.W_OK)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror}", hint="check the file") from error
+    if not writable:
+        raise StoreError(f"{path} cannot be written: it is read-only", hint=f"chmod u+w {path}")
 
 
 def check(programs: Sequence[Program], session: Session, *, tolerance: float = TOLERANCE) -> list[Drift]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any, Self
@@ -36,9 +36,11 @@ from readhead.library import (
 )
 from readhead.patterns import Array, extract_patterns, read_packed, unpack
 from readhead.program import Program, parse, read_program
+from readhead.record import without_record
 from readhead.sandbox import Sandbox
 from readhead.scores import Broken, Found, HeadScore
 from readhead.scoring import iou
+from readhead.synthesis.constants import ROUNDS, Fitted, fit_constants, fittable_constants
 from readhead.workspace import Settings, Workspace
 
 if TYPE_CHECKING:
@@ -266,15 +268,26 @@ class Session:
         self, pairs: Sequence[tuple[Program, HeadId]], *, part: Part = "held-out", mistakes: int = 0
     ) -> list[HeadScore]:
         """Every figure of each (program, head)."""
-        for program, head in pairs:  # before any work
-            try:
-                self.model.geometry.index_of(head)
-            except UsageError as error:
-                told = program.path if head in program.metadata.heads else None  # else the command line told it
-                raise UsageError(f"{told}: {error}" if told else str(error), hint=error.hint) from error
+        self._check_heads(pairs)
         target = self.target()
         with self._timed("score"):
             return score_pairs(pairs, target, self.sandbox, part=part, mistakes=mistakes, report=self.report)
+
+    def fit(self, tasks: Sequence[tuple[Program, Sequence[HeadId]]], *, rounds: int = ROUNDS) -> list[Fitted]:
+        """Each program's constants fitted to its heads, on `fit`, as `fit_constants` does; no file is written.
+
+        A new text has no recorded scores: they were the old one's.
+        """
+        self._check_heads([(program, head) for program, heads in tasks for head in heads])
+        for program, _ in tasks:
+            fittable_constants(program)  # what cannot be fitted is told before any work
+        target = self.target()
+        with self._timed("fit"):
+            results = [
+                fit_constants(program, heads, target, self.sandbox, rounds=rounds, report=self.report)
+                for program, heads in tasks
+            ]
+        return [replace(each, source=without_record(each.source)) if each.changes else each for each in results]
 
     def show(self, head: HeadId, program: Program | None = None, text: str | None = None) -> PatternView:
         """A head's pattern beside a program's prediction, on one text.
@@ -302,6 +315,15 @@ class Session:
         return PatternView(
             head, program, sequence.text.surfaces, unpack(pattern, length), unpack(predictions[0], length)
         )
+
+    def _check_heads(self, pairs: Iterable[tuple[Program, HeadId]]) -> None:
+        """Tell of a head that the model has not before any work, and which file names it."""
+        for program, head in pairs:
+            try:
+                self.model.geometry.index_of(head)
+            except UsageError as error:
+                told = program.path if head in program.metadata.heads else None  # else the command line told it
+                raise UsageError(f"{told}: {error}" if told else str(error), hint=error.hint) from error
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

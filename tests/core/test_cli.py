@@ -72,7 +72,7 @@ def test_without_a_command_the_help_is_printed(run: Run) -> None:
 
 
 def test_every_command_of_the_issue_exists_and_takes_json(run: Run) -> None:
-    for command in ("init", "explain", "extract", "score", "rank", "find", "show", "record", "check"):
+    for command in ("init", "explain", "extract", "score", "fit", "rank", "find", "show", "record", "check"):
         ran = run(command, "--help")
         assert ran.status == 0
         assert "--json" in ran.out

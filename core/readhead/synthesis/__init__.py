@@ -1,0 +1,1 @@
+"""Writing programs for heads, and improving those that are there."""
