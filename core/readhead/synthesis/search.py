@@ -45,8 +45,10 @@ class Effort:
     most_tokens: int = 12
     """In one set."""
     scan_sequences: int = 20
-    tried: int = 8
+    tried: int = 12
     """Candidates of a scan that are tried on the true loss."""
+    fitted: int = 3
+    """The best of those, which are tried with all weights fitted again."""
     work_sequences: int = 64
     stride: int = 1
     """Of the queries, in growing."""
@@ -268,36 +270,40 @@ class HeadSearch:
             grown = fit
             first_gain = 0.0
             while len(grown.terms) < min(size, len(fit.terms) + self.effort.per_scan) and candidates:
-                gain, candidate, weight = self._tried(grown, candidates)
-                if gain <= max(0.0, 0.5 * first_gain):
+                more = self._with_best(grown, candidates)
+                gain = (grown.loss - more.loss) * self._worth(more.terms[-1])
+                if gain <= max(1e-5, 0.5 * first_gain):
                     break
                 first_gain = first_gain or gain
-                candidates.remove(candidate)
-                grown = fit_weights(
-                    self._work, Fit((*grown.terms, candidate.term), torch.cat([grown.weights, weight[None]]), 0.0)
-                )
+                candidates = [term for term in candidates if term != more.terms[-1]]
+                grown = more
             if grown is fit:
                 return fit
             fit = grown
         return fit
 
-    def _tried(self, fit: Fit, candidates: Sequence[_Candidate]) -> tuple[float, _Candidate, torch.Tensor]:
-        """The candidate that lowers the true loss most, its size reckoned; with its weight."""
+    def _with_best(self, fit: Fit, candidates: Sequence[Term]) -> Fit:
+        """The fit with that candidate which lowers the loss most, its size reckoned, all weights fitted again."""
         bench = self._trial
         scores = bench.scores(fit.terms, fit.weights)
         loss, slope = bench.loss_and_slope(scores)
         predicted, slopes = slope.predicted, slope()
-        best = (-math.inf, candidates[0], torch.zeros(()))
-        for candidate in candidates:
-            values = bench.evidence.of_term(candidate.term)
+        tried: list[tuple[float, Term, torch.Tensor]] = []
+        for term in candidates:
+            values = bench.evidence.of_term(term)
             weighted = predicted * values
             fisher = ((weighted * values).sum() - weighted.sum(-1).square().sum()) / bench.rows
             step = (-(slopes * values).sum() / (fisher * _CURVATURE["divergence"] + 1e-7)).clamp(-8, 8)
-            for share in (0.6, 1.2):
-                gain = (loss - bench.loss(scores + share * step * values)) * self._worth(candidate.term)
-                if gain > best[0]:
-                    best = (gain, candidate, share * step)
-        return best
+            gain, share = max((loss - bench.loss(scores + share * step * values), share) for share in (0.5, 1.0, 2.0))
+            tried.append((gain * self._worth(term), term, share * step))
+        tried.sort(key=lambda item: -item[0])
+        fitted = [
+            fit_weights(
+                self._work, Fit((*fit.terms, term), torch.cat([fit.weights, weight[None]]), math.inf)
+            )
+            for _, term, weight in tried[: self.effort.fitted]
+        ]
+        return max(fitted, key=lambda more: (fit.loss - more.loss) * self._worth(more.terms[-1]))
 
     def _worth(self, term: Term) -> float:
         classes = sum(isinstance(side, TokenClass) for side in term.sides) + (term.relation != EVERY)
@@ -306,7 +312,7 @@ class HeadSearch:
 
     # Scanning
 
-    def _promising(self, fit: Fit) -> list[_Candidate]:
+    def _promising(self, fit: Fit) -> list[Term]:
         """Candidates of different kinds for one more term, the most promising first."""
         if self._stop():
             raise Stopped
@@ -314,12 +320,12 @@ class HeadSearch:
         scan = _Scan(bench, bench.scores(fit.terms, fit.weights), self.effort)
         found = sorted(scan.candidates(), key=lambda candidate: -candidate.gain * self._worth(candidate.term))
         kinds = set()
-        chosen: list[_Candidate] = []
+        chosen: list[Term] = []
         for candidate in found:
             kind = tuple(side if not isinstance(side, TokenSet) else "set" for side in candidate.term.sides)
             if (candidate.term.relation, kind) not in kinds and candidate.term not in fit.terms:
                 kinds.add((candidate.term.relation, kind))
-                chosen.append(candidate)
+                chosen.append(candidate.term)
             if len(chosen) == self.effort.tried:
                 break
         return chosen
