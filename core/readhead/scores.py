@@ -89,6 +89,7 @@ class HeadScore:
             "trivial_iou": self.trivial_iou,
             "terms": self.program.terms,
             "set_tokens": self.program.set_tokens,
+            "symbols": self.program.symbols,
             "lines": self.program.lines,
             "coverage": self.coverage,
             "look_ahead": self.look_ahead or None,

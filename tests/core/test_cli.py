@@ -36,6 +36,7 @@ ROW = {
     "trivial_iou": float,
     "terms": int,
     "set_tokens": int,
+    "symbols": int,
     "lines": int,
     "coverage": float,
     "look_ahead": type(None),
@@ -72,7 +73,19 @@ def test_without_a_command_the_help_is_printed(run: Run) -> None:
 
 
 def test_every_command_of_the_issue_exists_and_takes_json(run: Run) -> None:
-    for command in ("init", "explain", "extract", "score", "fit", "rank", "find", "show", "record", "check"):
+    for command in (
+        "init",
+        "explain",
+        "extract",
+        "synthesize",
+        "score",
+        "fit",
+        "rank",
+        "find",
+        "show",
+        "record",
+        "check",
+    ):
         ran = run(command, "--help")
         assert ran.status == 0
         assert "--json" in ran.out
@@ -182,11 +195,13 @@ def test_explain_prints_the_contract_s_document_and_nothing_else(run: Run, few_p
     assert document["mean_iou"] == pytest.approx(sum(ious) / 4)
     assert document["median_iou"] == pytest.approx((ious[1] + ious[2]) / 2)
     assert document["mean_trivial_iou"] == pytest.approx(sum(row["trivial_iou"] for row in document["heads"]) / 4)
-    assert set(document["seconds"]) == {"extract", "rank", "score"}
+    assert document["programs"]["synthesized"] == 4
+    assert document["programs"]["unreached"] == []
+    assert set(document["seconds"]) == {"extract", "synthesize", "rank", "score"}
 
 
 def test_rank_prints_the_same_heads_list_as_explain_on_dev(run: Run) -> None:
-    explained, ranked = run("explain", "--json").document, run("rank", "--json").document
+    explained, ranked = run("explain", "--library-only", "--json").document, run("rank", "--json").document
     assert ranked["part"] == "dev"
     assert [list(row) for row in ranked["heads"]] == [list(row) for row in explained["heads"]]
     for name in ("head", "program", "explanation", "category", "terms", "set_tokens", "lines"):

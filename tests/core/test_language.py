@@ -16,13 +16,14 @@ from readhead.language import VOCABULARY, Array, Sentence, TokenFeatures, normal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FEATURES = [term.name.removeprefix("s.") for term in VOCABULARY if term.kind == "feature"]
+FEATURES = [term.name.removeprefix("s.") for term in VOCABULARY if term.kind == "feature" and "(" not in term.name]
 RELATIONS = [term.name.removeprefix("s.") for term in VOCABULARY if term.kind == "relation" and "(" not in term.name]
 SAMPLES: dict[str, tuple[Callable[[Sentence], Array], ...]] = {
     "s.previous(k)": (lambda s: s.previous(), lambda s: s.previous(0), lambda s: s.previous(3)),
     "s.within(k)": (lambda s: s.within(0), lambda s: s.within(2)),
     "s.decay(k)": (lambda s: s.decay(0.5), lambda s: s.decay(4)),
     "s.words_back(k)": (lambda s: s.words_back(0), lambda s: s.words_back(1), lambda s: s.words_back(2)),
+    "s.is_one_of(tokens)": (lambda s: s.is_one_of({" the", "ing"}), lambda s: s.word.is_one_of(["s"])),
     "s.last(x)": (lambda s: s.last(s.is_noun), lambda s: s.last(s.key.starts_sentence)),
     "s.last_before(x)": (lambda s: s.last_before(s.is_noun), lambda s: s.last_before(s.is_repeated)),
     "softmax(scores)": (
@@ -79,12 +80,26 @@ def test_relation_is_square_causal_float32_and_read_only(name: str) -> None:
     assert not np.triu(matrix, 1).any()
 
 
-@pytest.mark.parametrize(("name", "call"), [(name, call) for name, calls in SAMPLES.items() for call in calls])
+@pytest.mark.parametrize(
+    ("name", "call"), [(n, call) for n, calls in SAMPLES.items() if "one_of" not in n for call in calls]
+)
 def test_call_gives_a_square_causal_float32_matrix(name: str, call: Callable[[Sentence], Array]) -> None:
     matrix = call(small())
     assert matrix.shape == (7, 7), name
     assert matrix.dtype == np.float32
     assert not np.triu(matrix, 1).any()
+
+
+def test_a_set_of_tokens_is_a_feature_of_every_side() -> None:
+    s = Sentence([" the", " cat", "the", " the", "<s>"], {4})
+    listed = s.is_one_of({" the", "<s>", "dog"})
+    assert listed.tolist() == [1, 0, 0, 1, 1]
+    assert (listed.dtype, listed.flags.writeable) == (np.float32, False)
+    assert s.key.is_one_of([" the", "<s>"]).tolist() == [listed.tolist()]
+    assert s.query.is_one_of((" the", "<s>")).tolist() == listed[:, None].tolist()
+    assert s.word.is_one_of(()).tolist() == np.zeros((5, 5)).tolist()
+    with pytest.raises(TypeError, match="expected a set of tokens"):
+        s.is_one_of(" the")
 
 
 def test_arrays_refuse_to_be_written() -> None:

@@ -131,6 +131,7 @@ def explanation() -> Explanation:
         planted_model(),
         planted_tokenizer(),
         [text(seed) for seed in range(60)],
+        terms=None,
         sizes=Sizes(fit=4, dev=8, held_out=8, length=LENGTH),
     )
 

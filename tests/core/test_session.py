@@ -191,7 +191,7 @@ def test_a_workspace_is_kept_where_one_is_named(
 
     options = {"sizes": SIZES, "workspace": tmp_path, "report": report}
     first = readhead.explain(tiny_gpt2, tokenizer, documents, **options)
-    assert list(dict.fromkeys(stages)) == ["extract", "rank", "score"]
+    assert list(dict.fromkeys(stages)) == ["extract", "synthesize", "rank", "score"]
     stages.clear()
     again = readhead.explain(tiny_gpt2, tokenizer, documents, **options)
     assert stages == []

@@ -1,14 +1,13 @@
 """The basis on the fit texts, as tensors: what a search for any head of any model looks at. One for all heads.
 
-Texts are cut into *views* for work that does not need all of them: some sequences, and every second or third query of
-those.
+Work that does not need all of the texts looks at a *view* of some.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -31,8 +30,10 @@ _MOST_CELLS = 1 << 21
 class Evidence:
     """The basis on some sequences `S` of `n` tokens, at `m` of the queries of each."""
 
-    relations: torch.Tensor
-    """`[R, S, m, n]`."""
+    basis: torch.Tensor
+    """`[R, T, m, n]`: every relation on all sequences."""
+    sequences: torch.Tensor | None
+    """`[S]`: those of the `T` that this is about; None for all."""
     classes: torch.Tensor
     """`[S, n, C]`, of every token; the first class holds every token."""
     tokens: torch.Tensor
@@ -62,32 +63,26 @@ class Evidence:
                 classes[row, :, place] = kind.of(sentence)
         return cls(
             torch.from_numpy(relations),
+            None,
             torch.from_numpy(classes),
             torch.tensor([[places.get(surface, rare) for surface in sequence.text.surfaces] for sequence in sequences]),
             tuple(vocabulary),
             torch.from_numpy(queries),
         )
 
-    def view(self, sequences: torch.Tensor, queries: slice = slice(None)) -> Evidence:
-        """Some of the sequences, at some of the queries."""
-        return Evidence(
-            self.relations[:, sequences, queries],
-            self.classes[sequences],
-            self.tokens[sequences],
-            self.vocabulary,
-            self.queries[queries],
-        )
+    def view(self, sequences: torch.Tensor) -> Evidence:
+        """Some of the sequences."""
+        return replace(self, sequences=sequences, classes=self.classes[sequences], tokens=self.tokens[sequences])
 
     def to(self, device: str) -> Evidence:
         """The same on a device."""
-        tensors = (self.relations, self.classes, self.tokens, self.queries)
-        relations, classes, tokens, queries = (tensor.to(device) for tensor in tensors)
-        return Evidence(relations, classes, tokens, self.vocabulary, queries)
+        moved = {name: getattr(self, name).to(device) for name in ("basis", "classes", "tokens", "queries")}
+        return replace(self, **moved)
 
     @cached_property
     def closed(self) -> torch.Tensor:
         """`[m, n]`: what is added to a score, so that no key after the query is seen."""
-        keys = torch.arange(self.relations.shape[-1], device=self.relations.device)
+        keys = torch.arange(self.basis.shape[-1], device=self.basis.device)
         return torch.where(keys[None, :] <= self.queries[:, None], 0.0, _NEVER)
 
     def side(self, side: Side) -> torch.Tensor:
@@ -112,9 +107,15 @@ class Evidence:
         """The set of the tokens at these places of the vocabulary, in its order."""
         return TokenSet(tuple(self.vocabulary[place] for place in sorted(places)))
 
+    @property
+    def relations(self) -> torch.Tensor:
+        """`[R, S, m, n]`: every relation."""
+        return self.basis if self.sequences is None else self.basis[:, self.sequences]
+
     def relation(self, relation: Relation) -> torch.Tensor:
         """`[S, m, n]`."""
-        return self.relations[RELATIONS.index(relation)]
+        values = self.basis[RELATIONS.index(relation)]
+        return values if self.sequences is None else values[self.sequences]
 
     def of_term(self, term: Term) -> torch.Tensor:
         """`[S, m, n]`: the term's values."""
@@ -124,12 +125,6 @@ class Evidence:
         if term.key is not None:
             values = values * self.side(term.key)[:, None, :]
         return values
-
-    def of_terms(self, terms: Sequence[Term]) -> torch.Tensor:
-        """`[terms, S, m, n]`."""
-        if not terms:
-            return self.relations[:0]
-        return torch.stack([self.of_term(term) for term in terms])
 
 
 def frequent_tokens(sequences: Sequence[TokenSequence]) -> tuple[str, ...]:

@@ -26,25 +26,23 @@ class Effort:
     most_tokens: int = 12
     """In one set."""
     scan_sequences: int = 20
+    """Texts in one scan; the next one takes the next ones."""
+    work_sequences: int = 64
+    """Texts to which weights are fitted while terms come and go; at the end, it is all of them."""
+    per_scan: int = 3
+    """Terms that are added from one scan at most."""
     paired: int = 4
     """Relations for which a scan looks for two sets that fit each other."""
     tried: int = 12
     """Candidates of a scan that are tried on the true loss."""
     fitted: int = 3
     """The best of those, which are tried with all weights fitted again."""
-    work_sequences: int = 64
-    stride: int = 1
-    """Of the queries, in growing."""
-    trial_stride: int = 2
-    per_scan: int = 3
     extra: float = 0.5
     """How far beyond the wanted size to grow, as a share of it."""
     part_price: float = 0.02
     """Share of its gain that a candidate loses for each class or relation in it."""
     set_price: float = 0.03
     """The same for a set."""
-    rounds: int = 1
-    """Of growing and pruning."""
     refinements: int = 4
     """Of all sets, at most, at every stop."""
 

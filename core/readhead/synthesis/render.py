@@ -135,9 +135,15 @@ def _such_as(clause: str, names: Mapping[Side, str]) -> str:
     """A clause for somebody who has not seen the sets: some members stand for each."""
     for side, name in names.items():
         if isinstance(side, TokenSet):
-            shown = ", ".join(token.strip() or token for token in side.tokens[:_SHOWN])
+            shown = ", ".join(_shown(token) for token in side.tokens[:_SHOWN])
             clause = re.sub(rf"\b{name}\b", lambda _: f"tokens such as {shown}", clause)  # noqa: B023 - used at once
     return clause
+
+
+def _shown(token: str) -> str:
+    if token.isspace():
+        return "line breaks" if "\n" in token else "blanks"
+    return repr(token.strip())
 
 
 def _docstring(clauses: Sequence[str], *, short: bool) -> str:

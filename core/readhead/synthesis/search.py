@@ -65,7 +65,7 @@ class _Bench:
         self.patterns = patterns
         self.rows = patterns.shape[0] * patterns.shape[1]
         self._entropy = (patterns * torch.log(patterns + _TINY)).sum()
-        self._stacked: tuple[tuple[Term, ...], torch.Tensor] = ((), evidence.relations[:0])
+        self._stacked: tuple[tuple[Term, ...], torch.Tensor] = ((), patterns[None][:0])
 
     def values(self, terms: tuple[Term, ...]) -> torch.Tensor:
         """`[terms, S, m, n]`; those of the last call are at hand."""
@@ -73,7 +73,7 @@ class _Bench:
         if terms != known:
             places = {term: place for place, term in enumerate(known)}
             values = [stacked[places[term]] if term in places else self.evidence.of_term(term) for term in terms]
-            self._stacked = (terms, torch.stack(values) if values else self.evidence.relations[:0])
+            self._stacked = (terms, torch.stack(values) if values else self.patterns[None][:0])
         return self._stacked[1]
 
     def scores(self, terms: tuple[Term, ...], weights: torch.Tensor) -> torch.Tensor:
@@ -186,18 +186,16 @@ class HeadSearch:
         self._room = _Room()
         work = self._order[: effort.work_sequences].sort().values
         self._work = self._bench(work)
-        self._trial = self._bench(work[:: effort.trial_stride])
+        self._trial = self._bench(work[::2])
 
-    def _bench(self, sequences: torch.Tensor, offset: int = 1) -> _Bench:
-        queries = slice(offset % self.effort.stride, None, self.effort.stride)
-        return _Bench(self._whole.evidence.view(sequences, queries), self._whole.patterns[sequences, queries])
+    def _bench(self, sequences: torch.Tensor) -> _Bench:
+        return _Bench(self._whole.evidence.view(sequences), self._whole.patterns[sequences])
 
     def _next_bench(self) -> _Bench:
         count = min(self.effort.scan_sequences, len(self._order))
-        start = self._turn * count
+        places = torch.arange(self._turn * count, (self._turn + 1) * count) % len(self._order)
         self._turn += 1
-        places = torch.arange(start, start + count) % len(self._order)
-        return self._bench(self._order[places].sort().values, offset=self._turn)
+        return self._bench(self._order[places].sort().values)
 
     def programs(self, sizes: Sequence[int]) -> list[Fit]:
         """The best fit found for each size, the smallest first, polished on all sequences.
@@ -214,15 +212,12 @@ class HeadSearch:
 
         cap = max(sizes)
         fit = note(fit_weights(self._work, Fit((), self._whole.patterns.new_zeros(0), math.inf)))
-        for _ in range(self.effort.rounds):
-            for size in (*sorted(sizes), cap + max(2, round(self.effort.extra * cap))):
-                if size > len(fit.terms):
-                    fit = note(self._refined(self._grown(fit, size)))
-            for size in sorted(range(min(sizes), len(fit.terms)), reverse=True):
-                fit = self._pruned(fit, size)
-                if size in sizes:
-                    fit = note(self._refined(fit))
-            fit = best[min(cap, max(best))]
+        for size in (*sorted(sizes), cap + max(2, round(self.effort.extra * cap))):
+            fit = note(self._refined(self._grown(fit, size)))
+        for size in range(len(fit.terms) - 1, min(sizes) - 1, -1):
+            fit = self._pruned(fit, size)
+            if size in sizes:
+                fit = note(self._refined(fit))
         return [fit_weights(self._whole, best[min(size, max(best))], "overlap", 10) for size in sorted(sizes)]
 
     def iou(self, fit: Fit) -> float:

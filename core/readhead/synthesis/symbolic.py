@@ -53,9 +53,9 @@ def write_programs(
     known = workspace.written_programs(target.model, target.corpus.fingerprint, method)
     sources = {head: known[str(head)] for head in heads if str(head) in known}
     missing = [head for head in heads if head not in sources]
-    if report:
-        report("synthesize", len(sources), len(heads))
     if missing:
+        if report:
+            report("synthesize", len(sources), len(heads))
         workshop = _Workshop(target, wanted, device)
         for head, found in workshop.search_all(missing):
             workspace.store_written(target.model, target.corpus.fingerprint, method, str(head), found)
