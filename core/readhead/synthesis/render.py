@@ -162,7 +162,11 @@ def _assignment(name: str, item: TokenSet) -> str:
 
 
 def _quoted(token: str) -> str:
-    return json.dumps(token, ensure_ascii=not token.isprintable())
+    escaped = (_ESCAPES.get(c) or (c if c.isprintable() else ascii(c)[1:-1]) for c in token)
+    return f'"{"".join(escaped)}"'
+
+
+_ESCAPES: Final = {"\\": "\\\\", '"': '\\"'}
 
 
 def _sum(listed: Sequence[tuple[Term, float]], names: dict[Side, str]) -> str:

@@ -57,7 +57,9 @@ class Effort:
     extra: float = 1.0
     """How far beyond the wanted size to grow, as a share of it."""
     part_price: float = 0.02
-    """Share of its gain that a candidate loses for each class or relation in it."""
+    """Share of its gain that a candidate loses for each class in it."""
+    relation_price: float = 0.018
+    """The same for a relation: of two that hold for the same keys, the relation is taken."""
     set_price: float = 0.03
     """The same for a set."""
     rounds: int = 1
@@ -306,9 +308,11 @@ class HeadSearch:
         return max(fitted, key=lambda more: (fit.loss - more.loss) * self._worth(more.terms[-1]))
 
     def _worth(self, term: Term) -> float:
-        classes = sum(isinstance(side, TokenClass) for side in term.sides) + (term.relation != EVERY)
+        effort = self.effort
+        classes = sum(isinstance(side, TokenClass) for side in term.sides)
         sets = sum(isinstance(side, TokenSet) for side in term.sides)
-        return 1 - self.effort.part_price * classes - self.effort.set_price * sets
+        relation = effort.relation_price * (term.relation != EVERY)
+        return 1 - relation - effort.part_price * classes - effort.set_price * sets
 
     # Scanning
 
@@ -434,7 +438,7 @@ class _Scan:
     def _prices(self, classes: int) -> torch.Tensor:
         part = torch.full((classes,), self.effort.part_price)
         part[0] = 0
-        relation = torch.full((len(RELATIONS),), self.effort.part_price)
+        relation = torch.full((len(RELATIONS),), self.effort.relation_price)
         relation[0] = 0
         return 1 - relation[:, None, None] - part[:, None] - part
 
