@@ -21,6 +21,8 @@ from readhead.options import Options, with_options
 
 if TYPE_CHECKING:
     from readhead.program import Program
+    from readhead.session import Session
+    from readhead.synthesis.front import Wanted
 
 app = typer.Typer(
     help="Reads transformer attention heads as code: a short Python program for every head, and how good it is.",
@@ -56,6 +58,15 @@ def main(argv: list[str] | None = None) -> int:
     return status if isinstance(status, int) else 0
 
 
+Terms = Annotated[int, typer.Option(help="The most terms of a program, 1 to 32.", min=1, max=32)]
+TokenSets = Annotated[
+    bool, typer.Option("--token-sets/--no-token-sets", help="Whether programs may list tokens of their own.")
+]
+TimeLimit = Annotated[
+    float | None, typer.Option(help="Seconds for the search; what is done by then is kept.", show_default=False)
+]
+
+
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder of the new workspace.")] = Path(),
@@ -75,13 +86,60 @@ def init(
 def explain(
     options: Options,
     name: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="As --model.", show_default=False)] = None,
+    terms: Terms = 8,
+    *,
+    token_sets: TokenSets = True,
+    time_limit: TimeLimit = None,
+    library_only: Annotated[bool, typer.Option("--library-only", help="Write no programs: rank the library.")] = False,
 ) -> None:
-    """Find the best program for every head, and tell how good it is."""
+    """Find the best program for every head, synthesized or of the library, and tell how good it is."""
     if name is not None:
         options = replace(options, model=name)
     with options.session() as session:
-        result = session.explain(session.library())
+        wanted = None if library_only else _wanted(session, terms, token_sets, time_limit)
+        result = session.explain(session.library(), wanted=wanted)
     _print(options, result.as_dict(), result)
+
+
+@app.command()
+@with_options
+def synthesize(
+    options: Options,
+    heads: Annotated[
+        list[str] | None, typer.Argument(metavar="[HEADS…]", help="Heads: L3H2; by default all.", show_default=False)
+    ] = None,
+    terms: Terms = 8,
+    *,
+    listed: Annotated[
+        str | None, typer.Option("--heads", help="Heads in a list: L0H1,L3H2; as HEADS.", show_default=False)
+    ] = None,
+    token_sets: TokenSets = True,
+    time_limit: TimeLimit = None,
+    merge: Annotated[
+        float, typer.Option(help="IoU that a head may lose by sharing another head's program.", min=0)
+    ] = 0.0,
+    front: Annotated[bool, typer.Option("--front", help="List the programs of every size.")] = False,
+) -> None:
+    """Write a program for every head, into the workspace's programs folder."""
+    from readhead.display import synthesis_view
+    from readhead.heads import HeadId
+    from readhead.synthesis.files import check_folder
+
+    wanted_heads = [HeadId.parse(head) for head in [*(heads or ()), *(listed.split(",") if listed else ())]]
+    with options.session() as session:
+        if session.workspace.lasts:
+            check_folder(session.workspace.programs)
+        result = session.synthesize(_wanted(session, terms, token_sets, time_limit), wanted_heads, merge=merge)
+        saved = session.save_programs(result) if session.workspace.lasts else []
+    document = result.as_dict() | {"files": [{"file": str(file.path), "note": file.note} for file in saved]}
+    _print(options, document, synthesis_view(result, front=front))
+    for file in saved:
+        if file.note:
+            _talk(file.note)
+    if saved:
+        _talk(f"{len(saved)} program files are in {saved[0].path.parent}")
+    else:
+        _talk("nothing was saved: make a workspace with `readhead init`, or name a --workspace")
 
 
 @app.command()
@@ -251,6 +309,12 @@ def _own_heads(command: str, program: Program) -> Sequence[Any]:
     if program.findings:
         raise ProgramError(f"{program.path}:{program.findings[0]}", hint="mend the file, or name a head: L3H2")
     raise UsageError(f"{program.path} names no heads", hint=f"name some: readhead {command} FILE L3H2")
+
+
+def _wanted(session: Session, terms: int, token_sets: bool, time_limit: float | None) -> Wanted:  # noqa: FBT001 - flags
+    from readhead.synthesis.front import Wanted
+
+    return Wanted(terms=terms, token_sets=token_sets, seed=session.seed, time_limit=time_limit)
 
 
 def _part(name: str) -> Any:  # noqa: ANN401 - a Part, checked here

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from readhead.scores import Found, HeadScore
     from readhead.session import Explanation, PatternView
     from readhead.synthesis.constants import Fitted
+    from readhead.synthesis.outcome import Synthesis
 
 _LABEL = 10
 _SHADES = (
@@ -47,14 +48,17 @@ def explanation_table(explanation: Explanation) -> RenderableType:
             f"the best trivial program of each head reaches {explanation.mean_trivial_iou:.3f}."
         ),
         (
-            f"{len({head.program.source for head in explanation.heads})} of {explanation.library} programs are best "
-            f"somewhere. They were chosen on dev texts and measured on {part} texts."
+            f"{len({head.program.source for head in explanation.heads})} programs are best somewhere, of "
+            f"{explanation.library} in the library and {explanation.synthesized} written for these heads. "
+            f"They were chosen on dev texts and measured on {part} texts."
         ),
         f"Isolation of the programs: {explanation.isolation}.",
     ]
     inactive = sum(head.inactive for head in explanation.heads)
     if inactive:
         lines.append(f"{inactive} heads are inactive: they keep 0.9 or more of their weight on the first token.")
+    if explanation.unreached:
+        lines.append(f"{len(explanation.unreached)} heads were not searched within the time limit.")
     lines += [
         f"{broken.program.path or broken.program.name}: coverage {broken.coverage:.0%}; {_reason(broken.error)}"
         for broken in explanation.broken
@@ -73,10 +77,10 @@ def _reason(error: dict[str, Any]) -> str:
     return f"{error['kind']}{place}: {error['message']}{hint}"
 
 
-def head_table(heads: Sequence[HeadScore]) -> Table:
+def head_table(heads: Sequence[HeadScore], *, sizes: bool = False) -> Table:
     """One row a head; the floor is the IoU of its best trivial program, the lift what the program has over it."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("Head", "IoU", "Floor", "Lift"):
+    for name in ("Head", "IoU", "Floor", "Lift", *(("Terms", "Set") if sizes else ())):
         table.add_column(name, justify="left" if name == "Head" else "right", no_wrap=True)
     table.add_column("Program", no_wrap=True, max_width=22, style="cyan")
     table.add_column("What it does", ratio=1, overflow="fold", min_width=24)
@@ -86,6 +90,7 @@ def head_table(heads: Sequence[HeadScore]) -> Table:
             _iou(head),
             f"{head.trivial_iou:.3f}",
             "–" if head.error else _signed(head.lift),
+            *((str(head.program.terms), str(head.program.set_tokens)) if sizes else ()),
             Styled(head.program.name),
             Styled(_remark(head)),
             style="dim" if head.inactive else "",
@@ -157,6 +162,39 @@ def fit_view(results: Sequence[Fitted], *, differences: bool) -> RenderableType:
             if result.program.metadata.recorded is not None:
                 parts.append(Styled("  Its recorded scores are true no longer and were removed: record it again."))
     return Group(*parts)
+
+
+def synthesis_view(synthesis: Synthesis, *, front: bool = False) -> RenderableType:
+    """The table of `readhead synthesize`, with the fronts where they are asked for, and what can be merged."""
+    corpus, scores = synthesis.corpus, synthesis.heads
+    title = f"{synthesis.model}: {len(scores)} heads, on {_texts(len(corpus['held-out']), 'held-out', corpus.length)}"
+    lines = [
+        f"Mean IoU {synthesis.mean_iou:.3f} at {corpus.length} tokens.",
+        f"{synthesis.fewest} of {len(scores)} programs are enough for a mean IoU within 0.01 of that (on dev).",
+    ]
+    if synthesis.merges:
+        offers = ", ".join(f"{merge.head} by {merge.other.name} ({-merge.cost:+.3f})" for merge in synthesis.merges[:6])
+        more = len(synthesis.merges) - 6
+        lines.append(f"Nearly alike: {offers}{f' and {more} more' if more > 0 else ''}. Merge them with --merge.")
+    if synthesis.unreached:
+        told = " ".join(map(str, synthesis.unreached[:8])) + (" …" if len(synthesis.unreached) > 8 else "")  # noqa: PLR2004
+        lines.append(f"{len(synthesis.unreached)} heads were not reached in time: {told}. Run it again to go on.")
+    parts: list[RenderableType] = [Styled(title, style="bold"), head_table(scores, sizes=True)]
+    if front:
+        parts.append(_front_table(synthesis))
+    return Group(*parts, *(Styled(line) for line in lines))
+
+
+def _front_table(synthesis: Synthesis) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", title="Fronts, IoU on dev", title_justify="left")
+    for name in ("Head", "Terms", "Set tokens", "Symbols", "Lines", "IoU", ""):
+        table.add_column(name, justify="left" if name in {"Head", ""} else "right")
+    for score, front, values in zip(synthesis.heads, synthesis.fronts, synthesis.front_iou, strict=True):
+        for number, (program, value) in enumerate(zip(front.programs, values, strict=True)):
+            sizes = (program.terms, program.set_tokens, program.symbols, program.lines)
+            chosen = "chosen" if program.fingerprint == score.program.fingerprint else ""
+            table.add_row(str(front.head) if not number else "", *map(str, sizes), f"{value:.3f}", chosen)
+    return table
 
 
 def found_table(program: Program, found: Sequence[Found]) -> RenderableType:

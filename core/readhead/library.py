@@ -12,7 +12,7 @@ import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -109,6 +109,23 @@ class Ranking:
     """For each program the sequences on which it gave nothing."""
     failures: tuple[tuple[dict[str, Any], ...], ...]
     """For each program what went wrong."""
+
+    def among(self, programs: Iterable[Program]) -> Ranking:
+        """The same of some of the programs."""
+        numbers = self.numbers
+        kept = sorted({numbers[program.source] for program in programs})
+        return Ranking(
+            tuple(self.programs[number] for number in kept),
+            self.part,
+            self.iou[kept],
+            tuple(self.failed[number] for number in kept),
+            tuple(self.failures[number] for number in kept),
+        )
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """Each program's number, by its text."""
+        return {program.source: number for number, program in enumerate(self.programs)}
 
     def best(self) -> list[int]:
         """For each head the number of its best program; of equals the one with fewer lines."""

@@ -67,6 +67,8 @@ class Program:
     """Additive terms of the score; without a recognisable sum, branches plus returns."""
     set_tokens: int = 0
     """Members of the token sets that the program lists."""
+    symbols: int = 0
+    """Description length: names, numbers and strings of the code, docstring, imports and metadata left out."""
     findings: tuple[Finding, ...] = ()
     """What is wrong with the file's form; empty for a program that may be run."""
 
@@ -105,6 +107,7 @@ def parse(source: str, *, name: str = "program", path: Path | None = None) -> Pr
     docstring = _docstring(root)
     head = _head_function(root)
     metadata, metadata_findings = _read_metadata(source)
+    left_out = _rows_that_say_nothing(root)
     findings = [*_syntax_findings(source), *metadata_findings]
     if not any(finding.code == "RH201" for finding in findings):
         findings += _form_findings(head)
@@ -114,9 +117,10 @@ def parse(source: str, *, name: str = "program", path: Path | None = None) -> Pr
         path=path,
         explanation=docstring.strip().split("\n", maxsplit=1)[0].strip(),
         metadata=metadata,
-        lines=_count_lines(source, root),
+        lines=_count_lines(source, left_out),
         terms=_count_terms(head),
         set_tokens=_count_set_tokens(root),
+        symbols=_count_symbols(root, left_out),
         findings=tuple(sorted(findings)),
     )
 
@@ -244,19 +248,29 @@ def metadata_block(source: str) -> re.Match[str] | None:
 # Size
 
 
-def _count_lines(source: str, root: Node) -> int:
-    """Non-blank, non-comment lines outside docstring and imports (metadata is comments)."""
+def _count_lines(source: str, left_out: set[int]) -> int:
+    """Non-blank, non-comment lines (metadata is comments)."""
+    return sum(
+        1
+        for row, line in enumerate(source.split("\n"))
+        if line.strip() and not line.lstrip().startswith("#") and row not in left_out
+    )
+
+
+def _count_symbols(root: Node, left_out: set[int]) -> int:
+    symbols = find_nodes(root, "[(identifier) (integer) (float) (string)] @symbol")
+    return sum(node.start_point.row not in left_out for node in symbols)
+
+
+def _rows_that_say_nothing(root: Node) -> set[int]:
+    """Of the docstring and of imports."""
     left_out: set[int] = set()
     statements = [child for child in root.children if child.type != "comment"]
     if statements and _docstring(root):
         left_out |= _rows(statements[0])
     for node in find_nodes(root, "[(import_statement) (import_from_statement) (future_import_statement)] @import"):
         left_out |= _rows(node)
-    return sum(
-        1
-        for row, line in enumerate(source.split("\n"))
-        if line.strip() and not line.lstrip().startswith("#") and row not in left_out
-    )
+    return left_out
 
 
 def _rows(node: Node) -> set[int]:

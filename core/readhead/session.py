@@ -1,8 +1,9 @@
-"""The main job: extract, rank, tell.
+"""The main job: extract, synthesize, rank, tell.
 
 1. Extract the neural patterns of all heads on the corpus, into the workspace's store.
-2. Rank every program of the library against every head on `dev`.
-3. Measure each head's best program on `held-out`.
+2. Write programs for every head from its patterns on `fit`.
+3. Rank them and every program of the library against every head on `dev`.
+4. Measure each head's best program on `held-out`.
 """
 
 from __future__ import annotations
@@ -41,6 +42,10 @@ from readhead.sandbox import Sandbox
 from readhead.scores import Broken, Found, HeadScore
 from readhead.scoring import iou
 from readhead.synthesis.constants import ROUNDS, Fitted, fit_constants, fittable_constants
+from readhead.synthesis.cover import fewest, merges
+from readhead.synthesis.files import Saved, merged, save_program
+from readhead.synthesis.front import Front, Wanted, Written, programs_of
+from readhead.synthesis.outcome import OFFERED, Synthesis
 from readhead.workspace import Settings, Workspace
 
 if TYPE_CHECKING:
@@ -63,7 +68,11 @@ class Explanation:
     isolation: str
     """How programs were kept apart from the machine, in words."""
     library: int
-    """Programs that were ranked."""
+    """Programs of the library that were ranked: those that have no more terms than were wanted."""
+    synthesized: int
+    """Programs that were written for the model's heads, and ranked beside the library."""
+    unreached: tuple[HeadId, ...]
+    """Heads for which no program was written within the time limit."""
     broken: tuple[Broken, ...]
     """Programs with findings, which were not ranked, and programs that failed somewhere on `dev`."""
     part: Part
@@ -91,6 +100,8 @@ class Explanation:
             "corpus": self.corpus.as_dict(),
             "programs": {
                 "library": self.library,
+                "synthesized": self.synthesized,
+                "unreached": [str(head) for head in self.unreached],
                 "distinct_best": len({head.program.source for head in self.heads}),
                 "broken": [broken.as_dict() for broken in self.broken],
             },
@@ -167,7 +178,14 @@ class Session:
         model = load_model(settings.model, device=settings.device or None)
         _check_length(model, settings.length)
         corpus = build_corpus(documents, model.tokenizer, settings.sizes, name=settings.corpus, seed=settings.seed)
-        return cls(model, corpus, workspace, report=report, allow_reduced_isolation=settings.allow_reduced_isolation)
+        return cls(
+            model,
+            corpus,
+            workspace,
+            seed=settings.seed,
+            report=report,
+            allow_reduced_isolation=settings.allow_reduced_isolation,
+        )
 
     def __init__(
         self,
@@ -175,10 +193,12 @@ class Session:
         corpus: Corpus,
         workspace: Workspace,
         *,
+        seed: int = 0,
         report: Report | None = None,
         allow_reduced_isolation: bool = False,
     ) -> None:
         self.model = model
+        self.seed = seed
         self.corpus = corpus
         self.workspace = workspace
         self.report = report
@@ -207,29 +227,110 @@ class Session:
         return load_programs(shipped_library(), self.workspace.programs)
 
     def ranking(self, programs: Sequence[Program]) -> Ranking:
-        """Those of `programs` without findings against all heads, on `dev`; the best are saved as assignments."""
+        """Those of `programs` without findings against all heads, on `dev`."""
         usable = [program for program in programs if not program.findings]
         if not usable:
             raise ProgramError("there is no program to rank", hint="check the library and the programs folder")
         target = self.target()
         with self._timed("rank"):
-            ranking = rank(usable, target, self.workspace, self.sandbox, report=self.report)
-            best = {
-                str(head): (usable[number].fingerprint, float(ranking.iou[number, place]))
-                for place, (head, number) in enumerate(zip(target.geometry.head_ids(), ranking.best(), strict=True))
-            }
-            self.workspace.store_assignments(target.model, self.corpus.fingerprint, best)
-        return ranking
+            return rank(usable, target, self.workspace, self.sandbox, report=self.report)
 
-    def explain(self, programs: Sequence[Program], *, part: Part = "held-out") -> Explanation:
-        """The best of `programs` for every head, chosen on `dev` and measured on `part`.
+    def write_programs(self, wanted: Wanted, heads: Sequence[HeadId] | None = None) -> Written:
+        """Programs for the heads, by default for all, in every size up to the wanted one.
+
+        Heads that the workspace has programs for are not searched again.
+        """
+        for head in heads or ():
+            self.model.geometry.index_of(head)
+        target = self.target()
+        with self._timed("synthesize"):
+            from readhead.synthesis.symbolic import write_programs  # noqa: PLC0415 - only a search waits for torch
+
+            return write_programs(
+                target,
+                sorted(set(heads or self.model.geometry.head_ids())),
+                wanted,
+                self.workspace,
+                device=str(self.model.device),
+                report=self.report,
+            )
+
+    def synthesize(self, wanted: Wanted, heads: Sequence[HeadId] | None = None, *, merge: float = 0.0) -> Synthesis:
+        """A program for each of the heads, by default for all, chosen on `dev` and measured on `held-out`.
+
+        Args:
+            wanted: how large the programs may be, and how they are searched for.
+            heads: which; by default all.
+            merge: IoU on `dev` that a head may lose by taking over another head's program.
+        """
+        written = self.write_programs(wanted, heads)
+        if not written.fronts:
+            raise UsageError("no head was done within the time limit", hint="give more time: --time-limit")
+        ranking = self.ranking(programs_of(written.fronts))
+        places = [self.model.geometry.index_of(front.head) for front in written.fronts]
+        own = [(front.chosen(ranking, place), front.head) for front, place in zip(written.fronts, places, strict=True)]
+        square = ranking.iou[[ranking.numbers[program.source] for program, _ in own]][:, places]
+        offers = merges(own, square, merge or OFFERED)
+        chosen = merged(own, offers if merge else ())
+        target = self.target()
+        with self._timed("score"):
+            scores = score_known(chosen, target, self.workspace, self.sandbox, report=self.report)
+        return Synthesis(
+            model=self.model.name,
+            corpus=self.corpus,
+            isolation=self.sandbox.isolation,
+            heads=tuple(scores),
+            fronts=written.fronts,
+            front_iou=tuple(
+                tuple(front.scores(ranking, place)) for front, place in zip(written.fronts, places, strict=True)
+            ),
+            unreached=written.unreached,
+            fewest=len(fewest(square)),
+            merges=tuple(offers),
+            seconds=dict(self.seconds),
+        )
+
+    def save_programs(self, synthesis: Synthesis) -> list[Saved]:
+        """Write the programs of a synthesis to the workspace's programs folder; what a person wrote there stays."""
+        saved = []
+        for program in synthesis.programs:
+            saved.append(save_program(program, self.workspace.programs, self.workspace.wrote))
+            self.workspace.note_wrote(program.source)
+        return saved
+
+    def explain(
+        self, programs: Sequence[Program], *, wanted: Wanted | None = None, part: Part = "held-out"
+    ) -> Explanation:
+        """The best program for every head, chosen on `dev` and measured on `part`.
+
+        Args:
+            programs: the library; with `wanted`, those with more terms are left out.
+            wanted: what programs to write for the heads, to be ranked beside the library; None for none.
+            part: the part of the corpus that the result tells.
 
         What the workspace knows already is not computed again.
         """
-        ranking = self.ranking(programs)
+        fronts: tuple[Front, ...] = ()
+        unreached: tuple[HeadId, ...] = ()
+        if wanted is not None:
+            written = self.write_programs(wanted)
+            fronts, unreached = written.fronts, written.unreached
+            programs = [program for program in programs if program.terms <= wanted.terms]
         heads = self.model.geometry.head_ids()
+        every = self.ranking([*programs, *programs_of(fronts)])
+        own = {front.chosen(every, self.model.geometry.index_of(front.head)).source for front in fronts}
+        library = {program.source for program in programs}
+        ranking = every.among([program for program in every.programs if program.source in library | own])
         best = [(ranking.programs[k], head) for k, head in zip(ranking.best(), heads, strict=True)]
         target = self.target()
+        self.workspace.store_assignments(
+            target.model,
+            self.corpus.fingerprint,
+            {
+                str(head): (program.fingerprint, float(ranking.iou[ranking.numbers[program.source], place]))
+                for place, (program, head) in enumerate(best)
+            },
+        )
         with self._timed("score"):
             scores = score_known(best, target, self.workspace, self.sandbox, part=part, report=self.report)
         refused = [
@@ -245,7 +346,9 @@ class Session:
             layers=self.model.geometry.layers,
             corpus=self.corpus,
             isolation=self.sandbox.isolation,
-            library=len(ranking.programs),
+            library=len(ranking.programs) - len(own - library),
+            synthesized=len(own),
+            unreached=unreached,
             broken=(*refused, *failing),
             part=part,
             heads=tuple(scores),
@@ -346,12 +449,13 @@ def explain(
     texts: Iterable[str] | None = None,
     *,
     programs: Iterable[str | Path] = (),
+    terms: int | None = 8,
     sizes: Sizes | None = None,
     seed: int = 0,
     workspace: str | Path | None = None,
     report: Report | None = None,
 ) -> Explanation:
-    """The best program of the library for every head of a model that is already loaded.
+    """The best program for every head of a model that is already loaded, synthesized or of the library.
 
     Nothing is reloaded, and the model's attention implementation is what it was afterwards.
 
@@ -360,6 +464,8 @@ def explain(
         tokenizer: its tokenizer.
         texts: documents; the bundled stories by default. They are split by document into fit, dev and held-out.
         programs: program files to rank beside the shipped library.
+        terms: the most terms of a program, written for a head or taken from the library, 1 to 32; None to write none
+            and rank the library alone.
         sizes: sequences a part, and their length in tokens.
         seed: of the split.
         workspace: a folder that keeps patterns and scores for the next call; by default nothing is kept.
@@ -369,7 +475,8 @@ def explain(
         ReadheadError: for a model, text or program that cannot be used; `hint` names the cure.
     """
     with _session(model, tokenizer, texts, sizes, seed, workspace, report) as session:
-        return session.explain([*load_programs(shipped_library()), *map(read_program, programs)])
+        listed = [*load_programs(shipped_library()), *map(read_program, programs)]
+        return session.explain(listed, wanted=None if terms is None else Wanted(terms=terms, seed=seed))
 
 
 def score(

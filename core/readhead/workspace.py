@@ -7,6 +7,7 @@ file can never be shown with an old score.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import tempfile
@@ -144,6 +145,11 @@ class Workspace:
             self._temporary.cleanup()
 
     @property
+    def lasts(self) -> bool:
+        """Whether what is saved here is there tomorrow."""
+        return self._temporary is None
+
+    @property
     def programs(self) -> Path:
         """The folder of the user's program files; it need not exist."""
         return self.root / self.settings.programs
@@ -214,7 +220,8 @@ class Workspace:
         """Save the programs that a method has written for a head."""
         with _storage(self.state), self._transaction():
             self._database.execute(
-                "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?)", (model, corpus, method, head, json.dumps(sources))
+                "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?)",
+                (model, corpus, method, head, json.dumps(sources)),
             )
 
     def written_programs(self, model: str, corpus: str, method: str) -> dict[str, list[str]]:
@@ -225,6 +232,17 @@ class Workspace:
                 (model, corpus, method),
             ).fetchall()
         return {head: json.loads(sources) for head, sources in rows}
+
+    def note_wrote(self, text: str) -> None:
+        """Note that Readhead has written a program file with this text."""
+        with _storage(self.state):
+            self._database.execute("INSERT OR IGNORE INTO wrote VALUES (?)", (_digest(text),))
+
+    def wrote(self, text: str) -> bool:
+        """Whether Readhead has written a program file with this text: if so, nobody has changed it since."""
+        with _storage(self.state):
+            row = self._database.execute("SELECT 1 FROM wrote WHERE digest = ?", (_digest(text),)).fetchone()
+        return row is not None
 
     def _prepare(self) -> None:
         version = self._database.execute("PRAGMA user_version").fetchone()[0]
@@ -246,6 +264,7 @@ class Workspace:
             CREATE TABLE IF NOT EXISTS written (
                 model TEXT, corpus TEXT, method TEXT, head TEXT, sources TEXT,
                 PRIMARY KEY (model, corpus, method, head)) WITHOUT ROWID;
+            CREATE TABLE IF NOT EXISTS wrote (digest TEXT PRIMARY KEY) WITHOUT ROWID;
             PRAGMA user_version = {_SCHEMA};
             COMMIT;""")
 
@@ -258,6 +277,10 @@ class Workspace:
         finally:
             if self._database.in_transaction:  # a full disk may have ended it already
                 self._database.execute("ROLLBACK")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def find_root(start: Path) -> Path | None:

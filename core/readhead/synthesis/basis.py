@@ -7,7 +7,7 @@ term means in the search what it means in the program that is written of it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -148,22 +148,6 @@ RELATIONS: Final = (
     *(Relation("last", feature) for feature in _NEAREST),
 )
 """Relations that are tried for every term."""
-
-
-def members(term: Term) -> int:
-    """Tokens in the term's sets."""
-    return sum(len(side.tokens) for side in term.sides if isinstance(side, TokenSet))
-
-
-def description_length(terms: Collection[Term]) -> int:
-    """Symbols that the terms take: a weight each, a name for each relation and class, and every token of every set."""
-    return sum(
-        1
-        + (term.relation != EVERY)
-        + sum(isinstance(side, TokenClass) for side in term.sides)
-        + members(term)
-        for term in terms
-    )
 
 
 def distinct_sets(terms: Sequence[Term]) -> list[TokenSet]:

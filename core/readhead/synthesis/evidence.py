@@ -16,7 +16,7 @@ import torch
 
 from readhead.corpus import TokenSequence
 from readhead.language import Sentence
-from readhead.synthesis.basis import CLASSES, EVERY, RELATIONS, Relation, Side, Term, TokenClass, TokenSet
+from readhead.synthesis.basis import CLASSES, RELATIONS, Relation, Side, Term, TokenClass, TokenSet
 
 _LEAST_SEEN = 4
 """Times that a token must be seen in the fit texts to be taken into a set."""
@@ -133,6 +133,3 @@ def frequent_tokens(sequences: Sequence[TokenSequence]) -> tuple[str, ...]:
     counts = Counter(surface for sequence in sequences for surface in sequence.text.surfaces if surface)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return tuple(surface for surface, count in ordered[:_MOST_TOKENS] if count >= _LEAST_SEEN)
-
-
-assert RELATIONS[0] == EVERY

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from readhead.program import Category
@@ -85,44 +85,39 @@ _MANY: Final[dict[str, tuple[str, str]]] = {
     "context_match": ("tokens that followed the same words as now", "that followed the same words as now"),
     "same_word_text": ("earlier places where a word began like this one", "where a word began like this one"),
     "word_induction": ("what followed earlier copies of this word", "that followed a copy of this word"),
-    "log_distance": ("far tokens, the more the farther", "the more the farther"),
+    "log_distance": ("far tokens, the farther the more", "the farther the more"),
 }
 """Relations that hold for many keys: alone, and after the name of a class."""
 
 
-def kind(side: Side, names: dict[Side, str], *, one: bool = False) -> str:
+_BACK: Final = ("this token itself", "the token just before")
+_WORDS_BACK: Final = ("this word", "the word or mark before", "the second word back", "the third word back")
+
+
+def kind(side: Side, names: Mapping[Side, str], *, one: bool = False) -> str:
     """A class or set in words; a set by its name in the program."""
     if isinstance(side, TokenClass):
         return _KINDS[side.feature][0 if one else 1]
-    name = names[side]
-    return f"one of {name}" if one else f"tokens of {name}"
+    return f"one of {names[side]}" if one else names[side]
 
 
 def relation(item: Relation, of: str = "") -> str:
     """A relation in words; `of` names the keys that it is asked of."""
     name, argument = item.name, item.argument
+    alone, after = _MANY.get(name) or (_ONE.get(name, ""), "")
     if name == "previous":
-        return {0: "this token itself", 1: "the token just before"}.get(
-            int(argument or 0), f"the token {argument} places back"
-        )
-    if name == "last":
-        return f"the nearest token so far that is {_KINDS[str(argument)][0]}"
-    if name == "words_back":
-        return _within({1: "the word or mark before", 2: "the second word back"}.get(
-            int(argument or 0), "the third word back"), of)
-    if name == "within":
-        near = f"this token and the {'one' if argument == 1 else argument} before it"
-        return f"{of} among {near}" if of else near
-    if name == "decay":
-        return f"{of or 'tokens'} nearby, fading over about {argument:g} tokens"
-    if name in _ONE:
-        return _ONE[name]
-    alone, after = _MANY[name]
+        alone = _BACK[int(argument)] if argument in {0, 1} else f"the token {argument} places back"
+    elif name == "last":
+        alone = f"the nearest token so far that is {_KINDS[str(argument)][0]}"
+    elif name == "words_back":
+        alone = _WORDS_BACK[int(argument or 0)]
+        after = f"in {alone}"
+    elif name == "within":
+        alone = f"this token and the {'one' if argument == 1 else argument} before it"
+        after = f"among {alone}"
+    elif name == "decay":
+        alone, after = f"near tokens, fading over about {argument:g}", f"nearby, fading over about {argument:g} tokens"
     return f"{of} {after}".strip() if of else alone
-
-
-def _within(place: str, of: str) -> str:
-    return f"{of} in {place}" if of else place
 
 
 def is_single(item: Relation) -> bool:
@@ -130,30 +125,31 @@ def is_single(item: Relation) -> bool:
     return item.name in _ONE or item.name in {"previous", "last"}
 
 
-def target(term: Term, names: dict[Side, str]) -> str:
-    """What a term looks at, in words."""
-    if term.key is None:
-        return relation(term.relation)
-    if is_single(term.relation):
-        return f"{relation(term.relation)}, if it is {kind(term.key, names, one=True)}"
-    return relation(term.relation, kind(term.key, names))
+def target(term: Term, weight: float, names: Mapping[Side, str]) -> tuple[str, bool]:
+    """What a term is about, in words, and whether it looks there (or away)."""
+    of = "" if term.key is None else kind(term.key, names)
+    if term.relation.name == "log_distance" and weight < 0:
+        return f"{of or 'near tokens'}, the nearer the more", True
+    if term.key is not None and is_single(term.relation):
+        return f"{relation(term.relation)}, if it is {kind(term.key, names, one=True)}", weight > 0
+    return relation(term.relation, of), weight > 0
 
 
-def comment(term: Term, weight: float, names: dict[Side, str]) -> str:
+def comment(term: Term, weight: float, names: Mapping[Side, str]) -> str:
     """A term in words, to stand beside it."""
-    words = target(term, names)
-    if weight < 0:
-        words = f"not {words}"
+    words, toward = target(term, weight, names)
+    words = words if toward else f"less at {words}"
     return words if term.query is None else f"from {kind(term.query, names)}: {words}"
 
 
-def explanation(terms: Sequence[tuple[Term, float]], names: dict[Side, str]) -> str:
-    """A head in a line, from its most important terms, the most important first."""
-    parts = []
+def explanation(terms: Sequence[tuple[Term, float]], names: Mapping[Side, str]) -> list[str]:
+    """A head in clauses, one for each of its most important terms."""
+    clauses = []
     for term, weight in terms:
-        gate = "" if term.query is None else f" from {kind(term.query, names)}"
-        parts.append(("away from " if weight < 0 else "at ") + target(term, names) + gate)
-    return f"Looks {'; '.join(parts)}."
+        words, toward = target(term, weight, names)
+        gate = "" if term.query is None else f" (from {kind(term.query, names)})"
+        clauses.append(f"{'at' if toward else 'less at'} {words}{gate}")
+    return clauses
 
 
 _CATEGORIES: Final[dict[Category, tuple[str, ...]]] = {
@@ -188,7 +184,7 @@ def category(terms: Sequence[Term], importance: Sequence[float]) -> Category:
         found = _category(term)
         if found:
             shares[found] = shares.get(found, 0.0) + share
-    best = max(shares, key=lambda name: shares[name], default="mixed")
+    best = max(shares, key=lambda name: shares[name]) if shares else "mixed"
     return best if shares.get(best, 0.0) > _HALF * sum(importance) else "mixed"
 
 

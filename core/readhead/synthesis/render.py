@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -14,6 +15,9 @@ from readhead.synthesis import phrases
 from readhead.synthesis.basis import CLASSES, EVERY, Side, Term, TokenClass, TokenSet, distinct_sets
 
 _WIDTH: Final = 120
+_QUOTES: Final = '"""'
+_SHOWN: Final = 3
+"""Members of a set that the explanation shows."""
 _TOLD: Final = 3
 """Terms that the first line tells."""
 _MOST: Final = 0.75
@@ -38,9 +42,7 @@ class SetNames:
                 counts[-1] += 1
                 for number, listed in enumerate(members):
                     counts[number] += int(listed[place])
-        self._share = {
-            token: [count / counts[-1] for count in counts[:-1]] for token, counts in seen.items()
-        }
+        self._share = {token: [count / counts[-1] for count in counts[:-1]] for token, counts in seen.items()}
         everyone = list(self._share.values())
         self._usual = [sum(column) / len(everyone) for column in zip(*everyone, strict=True)]
 
@@ -113,38 +115,42 @@ def render(
     """
     order = sorted(range(len(terms)), key=lambda place: -importance[place])
     listed = [(terms[place], rounded(weights[place])) for place in order if rounded(weights[place])]
-    words = dict(names)
-    told = phrases.explanation(listed[:_TOLD], words) if listed else "Looks at all tokens so far alike."
-    if not short:
-        told = f"No short program predicts this head well. The nearest: {told[0].lower()}{told[1:]}"
+    told = [_such_as(clause, names) for clause in phrases.explanation(listed[:_TOLD], names)]
     kind: Category = phrases.category([terms[place] for place in order], [importance[place] for place in order])
     sets = distinct_sets([term for term, _ in listed])
     imports = "Sentence, softmax" if listed else "Sentence"
+    metadata = f"# heads = {json.dumps([str(head) for head in heads])}\n# category = {json.dumps(kind)}"
     parts = [
-        _docstring(told),
-        "# /// script\n# [tool.readhead]\n"
-        f"# heads = {json.dumps([str(head) for head in heads])}\n# category = {json.dumps(kind)}\n# ///",
+        _docstring(told or ["at all tokens so far alike"], short=short),
+        f"# /// script\n# [tool.readhead]\n{metadata}\n# ///",
         f"from readhead.language import {imports}",
     ]
     if sets:
-        parts.append("\n".join(_assignment(words[item], item) for item in sets))
-    body = _sum(listed, words) if listed else "    return s.every"
+        parts.append("\n".join(_assignment(names[item], item) for item in sets))
+    body = _sum(listed, names) if listed else "    return s.every"
     return "\n\n".join(parts) + f"\n\n\ndef head(s: Sentence):\n{body}\n"
 
 
-def _docstring(text: str) -> str:
-    safe = text.replace("\\", "\\\\").replace('"""', "'''")
-    first = f'"""{safe}"""'
-    if len(first) <= _WIDTH:
-        return first
-    first, *rest = safe.split("; ")
-    lines = [f'"""{first}{"." if rest else ""}']
-    lines += [""] + [_sentence(part) for part in rest] if rest else []
-    return "\n".join([*lines, '"""'])
+def _such_as(clause: str, names: Mapping[Side, str]) -> str:
+    """A clause for somebody who has not seen the sets: some members stand for each."""
+    for side, name in names.items():
+        if isinstance(side, TokenSet):
+            shown = ", ".join(_printable(token.strip() or token) for token in side.tokens[:_SHOWN])
+            clause = re.sub(rf"\b{name}\b", lambda _: f"tokens such as {shown}", clause)  # noqa: B023 - used at once
+    return clause
 
 
-def _sentence(part: str) -> str:
-    return f"Then {part.rstrip('.')}."
+def _docstring(clauses: Sequence[str], *, short: bool) -> str:
+    """The explanation: in one line where it fits, else its first clause and the others below."""
+    first = f"Looks {'; '.join(clauses)}."
+    if not short:
+        first = f"No short program predicts this head well; the nearest looks {'; '.join(clauses)}."
+    rest: list[str] = []
+    if len(first) > _WIDTH - len(_QUOTES) * 2:
+        first = first[: first.index(clauses[0]) + len(clauses[0])] + "."
+        rest = ["", *(f"Then {clause}." for clause in clauses[1:])]
+    text = "\n".join([first, *rest]).replace("\\", "\\\\").replace('"', "'")
+    return f"{_QUOTES}{text}{chr(10) if rest else ''}{_QUOTES}"
 
 
 def _assignment(name: str, item: TokenSet) -> str:
@@ -162,14 +168,15 @@ def _assignment(name: str, item: TokenSet) -> str:
 
 
 def _quoted(token: str) -> str:
-    escaped = (_ESCAPES.get(c) or (c if c.isprintable() else ascii(c)[1:-1]) for c in token)
-    return f'"{"".join(escaped)}"'
+    escaped = _printable(token.replace("\\", "\\\\").replace('"', '\\"'))
+    return f'"{escaped}"'
 
 
-_ESCAPES: Final = {"\\": "\\\\", '"': '\\"'}
+def _printable(token: str) -> str:
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in token)
 
 
-def _sum(listed: Sequence[tuple[Term, float]], names: dict[Side, str]) -> str:
+def _sum(listed: Sequence[tuple[Term, float]], names: Mapping[Side, str]) -> str:
     lines = ["    return softmax("]
     for place, (term, weight) in enumerate(listed):
         sign = "" if place == 0 and weight > 0 else "-" if place == 0 else "+ " if weight > 0 else "- "
@@ -182,7 +189,7 @@ def _sum(listed: Sequence[tuple[Term, float]], names: dict[Side, str]) -> str:
     return "\n".join([*lines, "    )"])
 
 
-def _code(term: Term, names: dict[Side, str]) -> str:
+def _code(term: Term, names: Mapping[Side, str]) -> str:
     factors = [] if term.query is None else [_side("query", term.query, names)]
     if term.relation != EVERY or not (term.query or term.key):
         factors.append(term.relation.code)
@@ -191,7 +198,7 @@ def _code(term: Term, names: dict[Side, str]) -> str:
     return " * ".join(factors)
 
 
-def _side(which: str, side: Side, names: dict[Side, str]) -> str:
+def _side(which: str, side: Side, names: Mapping[Side, str]) -> str:
     if isinstance(side, TokenClass):
         return f"s.{which}.{side.feature}"
     return f"s.{which}.is_one_of({names[side]})"

@@ -24,48 +24,21 @@ import torch
 
 from readhead.synthesis.basis import CLASSES, EVERY, RELATIONS, Side, Term, TokenClass, TokenSet
 from readhead.synthesis.evidence import Evidence
+from readhead.synthesis.front import Effort
 
 Loss = Literal["divergence", "overlap"]
 
 _CURVATURE: Final[dict[Loss, float]] = {"divergence": 0.25, "overlap": 0.5}
 """Curvature of a loss, as a share of the Fisher information: exact for the divergence of equal distributions."""
 _TINY: Final = 1e-12
+_STILL: Final = 1e-5
+"""A step of the weights that gains less is the last."""
+_SETTLED: Final = 2e-4
+"""A round of choosing sets that gains less is the last."""
 _GRADED: Final = [
     place for place, relation in enumerate(RELATIONS) if relation.name in {"decay", "log_distance", "context_match"}
 ]
 """Relations that are not 0 or 1."""
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How hard to search; the defaults are the ones that the documentation's figures are measured with."""
-
-    sets: bool = True
-    """Whether token sets may be made."""
-    most_tokens: int = 12
-    """In one set."""
-    scan_sequences: int = 20
-    tried: int = 12
-    """Candidates of a scan that are tried on the true loss."""
-    fitted: int = 3
-    """The best of those, which are tried with all weights fitted again."""
-    work_sequences: int = 64
-    stride: int = 1
-    """Of the queries, in growing."""
-    trial_stride: int = 2
-    per_scan: int = 3
-    extra: float = 1.0
-    """How far beyond the wanted size to grow, as a share of it."""
-    part_price: float = 0.02
-    """Share of its gain that a candidate loses for each class in it."""
-    relation_price: float = 0.018
-    """The same for a relation: of two that hold for the same keys, the relation is taken."""
-    set_price: float = 0.03
-    """The same for a set."""
-    rounds: int = 1
-    """Of growing and pruning."""
-    refinements: int = 4
-    """Of all sets, at most, at every stop."""
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: somebody wanted it
@@ -172,7 +145,7 @@ def fit_weights(bench: _Bench, fit: Fit, kind: Loss = "divergence", steps: int =
                 weights, loss, slope, damping = moved, then, slope_then, damping / 4
                 break
             damping = max(damping * 8, 1e-2)
-        if before - loss < 1e-5:
+        if before - loss < _STILL:
             break
     return Fit(terms, weights, loss)
 
@@ -300,9 +273,7 @@ class HeadSearch:
             tried.append((gain * self._worth(term), term, share * step))
         tried.sort(key=lambda item: -item[0])
         fitted = [
-            fit_weights(
-                self._work, Fit((*fit.terms, term), torch.cat([fit.weights, weight[None]]), math.inf)
-            )
+            fit_weights(self._work, Fit((*fit.terms, term), torch.cat([fit.weights, weight[None]]), math.inf))
             for _, term, weight in tried[: self.effort.fitted]
         ]
         return max(fitted, key=lambda more: (fit.loss - more.loss) * self._worth(more.terms[-1]))
@@ -356,14 +327,14 @@ class HeadSearch:
         for _ in range(self.effort.refinements):
             before = fit.loss
             for place in range(len(fit.terms)):
-                for which in ("query", "key"):
+                for which in _SIDES:
                     fit = self._with_better_set(fit, place, which)
             fit = fit_weights(self._work, fit, steps=3)
-            if before - fit.loss < 2e-4:
+            if before - fit.loss < _SETTLED:
                 break
         return fit
 
-    def _with_better_set(self, fit: Fit, place: int, which: str) -> Fit:
+    def _with_better_set(self, fit: Fit, place: int, which: Literal["query", "key"]) -> Fit:
         term, bench = fit.terms[place], self._work
         side = getattr(term, which)
         if not isinstance(side, TokenSet):
@@ -372,7 +343,7 @@ class HeadSearch:
         scores = bench.scores(fit.terms, fit.weights)
         loss_before, slopes = bench.loss_and_slope(scores)
         predicted = slopes.predicted
-        rest = evidence.of_term(replace(term, **{which: None}))
+        rest = evidence.of_term(_with_side(term, which, None))
         axis = -1 if which == "query" else 1
         slope = -(slopes() * rest).sum(axis)
         bend = (predicted * (1 - predicted) * rest.square()).sum(axis) * _CURVATURE["divergence"] / bench.rows
@@ -388,7 +359,7 @@ class HeadSearch:
         chosen = [int(token) for token in order if change[token] > 0]
         if not chosen:
             return fit
-        better = replace(term, **{which: evidence.token_set(chosen)})
+        better = _with_side(term, which, evidence.token_set(chosen))
         if better == term or better in fit.terms:
             return fit
         moved = scores + weight * (evidence.of_term(better) - evidence.of_term(term))
@@ -396,6 +367,13 @@ class HeadSearch:
         if loss >= loss_before:
             return fit
         return Fit((*fit.terms[:place], better, *fit.terms[place + 1 :]), fit.weights, loss)
+
+
+_SIDES: Final[tuple[Literal["query", "key"], ...]] = ("query", "key")
+
+
+def _with_side(term: Term, which: Literal["query", "key"], side: Side) -> Term:
+    return replace(term, query=side) if which == "query" else replace(term, key=side)
 
 
 class _Scan:
@@ -526,7 +504,7 @@ class _Sets:
 
     def members(self, *place: int) -> list[int]:
         """Of one set."""
-        return self.tokens[place][self.chosen[place]].tolist()  # type: ignore[no-any-return]
+        return self.tokens[place][self.chosen[place]].tolist()
 
 
 def _best_sets(slope: torch.Tensor, bend: torch.Tensor, most: int) -> _Sets:
@@ -556,4 +534,3 @@ def _best_sets(slope: torch.Tensor, bend: torch.Tensor, most: int) -> _Sets:
         torch.where(first[..., None], up.tokens, down.tokens),
         torch.where(first[..., None], up.chosen, down.chosen),
     )
-
