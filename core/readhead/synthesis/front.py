@@ -26,6 +26,8 @@ class Effort:
     most_tokens: int = 12
     """In one set."""
     scan_sequences: int = 20
+    paired: int = 4
+    """Relations for which a scan looks for two sets that fit each other."""
     tried: int = 12
     """Candidates of a scan that are tried on the true loss."""
     fitted: int = 3

@@ -31,6 +31,8 @@ Loss = Literal["divergence", "overlap"]
 _CURVATURE: Final[dict[Loss, float]] = {"divergence": 0.25, "overlap": 0.5}
 """Curvature of a loss, as a share of the Fisher information: exact for the divergence of equal distributions."""
 _TINY: Final = 1e-12
+_SCREENED: Final = 256
+"""Tables in which sets are looked for."""
 _STILL: Final = 1e-5
 """A step of the weights that gains less is the last."""
 _SETTLED: Final = 2e-4
@@ -82,8 +84,8 @@ class _Bench:
 
     def predict(self, scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """What the scores predict, `[S, m, n]`, and its logarithm."""
-        logarithm = torch.log_softmax(scores + self.evidence.closed, -1)
-        return logarithm.exp(), logarithm
+        seen = scores + self.evidence.closed
+        return torch.softmax(seen, -1), torch.log_softmax(seen, -1)  # exp() is slow where nothing is seen
 
     def loss(self, scores: torch.Tensor, kind: Loss = "divergence") -> float:
         """Mean over rows."""
@@ -181,6 +183,7 @@ class HeadSearch:
         self._whole = _Bench(evidence, patterns)
         self._order = torch.randperm(len(patterns), generator=torch.Generator().manual_seed(seed))
         self._turn = 0
+        self._room = _Room()
         work = self._order[: effort.work_sequences].sort().values
         self._work = self._bench(work)
         self._trial = self._bench(work[:: effort.trial_stride])
@@ -210,7 +213,7 @@ class HeadSearch:
             return best[size]
 
         cap = max(sizes)
-        fit = note(fit_weights(self._work, Fit((), torch.zeros(0), math.inf)))
+        fit = note(fit_weights(self._work, Fit((), self._whole.patterns.new_zeros(0), math.inf)))
         for _ in range(self.effort.rounds):
             for size in (*sorted(sizes), cap + max(2, round(self.effort.extra * cap))):
                 if size > len(fit.terms):
@@ -292,7 +295,7 @@ class HeadSearch:
         if self._stop():
             raise Stopped
         bench = self._next_bench()
-        scan = _Scan(bench, bench.scores(fit.terms, fit.weights), self.effort)
+        scan = _Scan(bench, bench.scores(fit.terms, fit.weights), self.effort, self._room)
         found = sorted(scan.candidates(), key=lambda candidate: -candidate.gain * self._worth(candidate.term))
         kinds = set()
         chosen: list[Term] = []
@@ -349,10 +352,10 @@ class HeadSearch:
         bend = (predicted * (1 - predicted) * rest.square()).sum(axis) * _CURVATURE["divergence"] / bench.rows
         tokens = evidence.tokens[:, evidence.queries] if which == "query" else evidence.tokens
         size = len(evidence.vocabulary)
-        slope_of = torch.zeros(size + 1).index_add_(0, tokens.reshape(-1), slope.reshape(-1))[:size]
-        bend_of = torch.zeros(size + 1).index_add_(0, tokens.reshape(-1), bend.reshape(-1))[:size]
+        slope_of = slope.new_zeros(size + 1).index_add_(0, tokens.reshape(-1), slope.reshape(-1))[:size]
+        bend_of = bend.new_zeros(size + 1).index_add_(0, tokens.reshape(-1), bend.reshape(-1))[:size]
         weight = fit.weights[place]
-        member = torch.zeros(size)
+        member = slope.new_zeros(size)
         member[[evidence.vocabulary.index(token) for token in side.tokens]] = 1
         change = weight * slope_of - (1 - 2 * member) * weight * weight * bend_of / 2
         order = change.argsort(descending=True)[: self.effort.most_tokens]
@@ -376,10 +379,23 @@ def _with_side(term: Term, which: Literal["query", "key"], side: Side) -> Term:
     return replace(term, query=side) if which == "query" else replace(term, key=side)
 
 
+class _Room:
+    """Memory for scans, kept from one to the next: to get it anew from the system takes longer than to fill it."""
+
+    def __init__(self) -> None:
+        self._tensors: list[torch.Tensor] = []
+
+    def like(self, tensor: torch.Tensor) -> list[torch.Tensor]:
+        """Three tensors of the same shape, whatever is in them."""
+        if not self._tensors or self._tensors[0].shape != tensor.shape:
+            self._tensors = [torch.empty_like(tensor) for _ in range(3)]
+        return self._tensors
+
+
 class _Scan:
     """The second-order gains of all candidates on one bench."""
 
-    def __init__(self, bench: _Bench, scores: torch.Tensor, effort: Effort) -> None:
+    def __init__(self, bench: _Bench, scores: torch.Tensor, effort: Effort, room: _Room) -> None:
         self.effort = effort
         self.evidence = evidence = bench.evidence
         self._share = _CURVATURE["divergence"] / bench.rows
@@ -387,14 +403,15 @@ class _Scan:
         relations = evidence.relations
         self._keys = evidence.classes
         self._gates = evidence.classes[:, evidence.queries].transpose(1, 2).contiguous()  # [S, C, m]
-        self._slopes = relations * -slope()  # [R, S, m, n]
-        weighted = relations * slope.predicted
+        self._slopes, weighted, self._bends = room.like(relations)  # [R, S, m, n]
+        torch.mul(relations, -slope(), out=self._slopes)
+        torch.mul(relations, slope.predicted, out=weighted)
         self._slope_keys = self._slopes @ self._keys  # [R, S, m, C]
         mean_keys = weighted @ self._keys
         square_keys = mean_keys.clone()
         square_keys[_GRADED] = (weighted[_GRADED] * relations[_GRADED]) @ self._keys
         self._bend_keys = square_keys - mean_keys.square()
-        self._bends = (relations - weighted).mul_(weighted)
+        torch.sub(relations, weighted, out=self._bends).mul_(weighted)
 
     def candidates(self) -> list[_Candidate]:
         """The best of every kind."""
@@ -414,9 +431,9 @@ class _Scan:
         ]
 
     def _prices(self, classes: int) -> torch.Tensor:
-        part = torch.full((classes,), self.effort.part_price)
+        part = self._gates.new_full((classes,), self.effort.part_price)
         part[0] = 0
-        relation = torch.full((len(RELATIONS),), self.effort.relation_price)
+        relation = self._gates.new_full((len(RELATIONS),), self.effort.relation_price)
         relation[0] = 0
         return 1 - relation[:, None, None] - part[:, None] - part
 
@@ -428,56 +445,53 @@ class _Scan:
 
         def over_keys(values: torch.Tensor) -> torch.Tensor:  # [R, S, m, n] -> [R, C, V]
             gated = (self._gates @ values).transpose(1, 2).flatten(2)
-            return torch.zeros(*gated.shape[:2], size + 1).index_add_(2, keys, gated)[..., :size]
+            return gated.new_zeros(*gated.shape[:2], size + 1).index_add_(2, keys, gated)[..., :size]
 
         def over_queries(values: torch.Tensor) -> torch.Tensor:  # [R, S, m, C] -> [R, C, V]
-            spread = torch.zeros(len(values), size + 1, values.shape[-1]).index_add_(1, queries, values.flatten(1, 2))
-            return spread[:, :size].transpose(1, 2)
+            spread = values.new_zeros(len(values), size + 1, values.shape[-1])
+            return spread.index_add_(1, queries, values.flatten(1, 2))[:, :size].transpose(1, 2)
 
         key_slope, key_bend = over_keys(self._slopes), over_keys(self._bends) * self._share
-        query_slope = over_queries(self._slope_keys)
-        query_bend = over_queries(self._bend_keys) * self._share
+        query_slope, query_bend = over_queries(self._slope_keys), over_queries(self._bend_keys) * self._share
+        most, count = self.effort.most_tokens, 3 * self.effort.tried
         found = []
-        key_sets = _best_sets(key_slope, key_bend, self.effort.most_tokens)
-        for value, (relation, gate) in _largest(key_sets.gain, 3 * self.effort.tried):
-            chosen = evidence.token_set(key_sets.members(relation, gate))
-            found.append(_Candidate(value, Term(_class(gate), RELATIONS[relation], chosen)))
-        query_sets = _best_sets(query_slope, query_bend, self.effort.most_tokens)
-        for value, (relation, kind) in _largest(query_sets.gain, 3 * self.effort.tried):
-            chosen = evidence.token_set(query_sets.members(relation, kind))
-            found.append(_Candidate(value, Term(chosen, RELATIONS[relation], _class(kind))))
-        promise = torch.maximum(key_sets.gain.amax(1), query_sets.gain.amax(1))
-        for relation in promise.topk(min(6, len(promise))).indices.tolist():
-            found += self._of_pairs(relation, key_sets.members(relation, 0), query_sets.members(relation, 0))
+        for gain, (relation, gate), tokens in _best_sets(key_slope, key_bend, most, count):
+            found.append(_Candidate(gain, Term(_class(gate), RELATIONS[relation], evidence.token_set(tokens))))
+        for gain, (relation, kind), tokens in _best_sets(query_slope, query_bend, most, count):
+            found.append(_Candidate(gain, Term(evidence.token_set(tokens), RELATIONS[relation], _class(kind))))
+        promising = sorted(found, key=lambda candidate: -candidate.gain)
+        for relation in list(dict.fromkeys(RELATIONS.index(candidate.term.relation) for candidate in promising))[
+            : self.effort.paired
+        ]:
+            starts = (
+                (key_slope[relation, 0], key_bend[relation, 0]),
+                (query_slope[relation, 0], query_bend[relation, 0]),
+            )
+            found += self._of_pairs(relation, *(_best_set(*start, most) for start in starts))
         return found
 
     def _of_pairs(self, relation: int, keys: list[int], queries: list[int]) -> Iterator[_Candidate]:
         """Two sets that fit each other, from the best set of either side on."""
         evidence, size = self.evidence, len(self.evidence.vocabulary)
         pairs = evidence.tokens[:, evidence.queries, None] * (size + 1) + evidence.tokens[:, None, :]
+        most = self.effort.most_tokens
 
         def table(values: torch.Tensor) -> torch.Tensor:
-            spread = torch.zeros((size + 1) ** 2).index_add_(0, pairs.reshape(-1), values.reshape(-1))
+            spread = values.new_zeros((size + 1) ** 2).index_add_(0, pairs.reshape(-1), values.reshape(-1))
             return spread.view(size + 1, size + 1)[:size, :size]
 
         slope, bend = table(self._slopes[relation]), table(self._bends[relation]) * self._share
-        cap = self.effort.most_tokens
-
-        def best(slopes: torch.Tensor, bends: torch.Tensor) -> list[int]:
-            return _best_sets(slopes[None, None], bends[None, None], cap).members(0, 0)
-
-        for start_keys, start_queries in ((keys, None), (None, queries)):
-            key_side = start_keys or best(slope[start_queries].sum(0), bend[start_queries].sum(0))
+        for start in ("keys", "queries"):
+            key_side = keys if start == "keys" else _best_set(slope[queries].sum(0), bend[queries].sum(0), most)
             query_side: list[int] = []
-            for _ in range(3):
-                query_side = best(slope[:, key_side].sum(1), bend[:, key_side].sum(1)) if key_side else []
-                key_side = best(slope[query_side].sum(0), bend[query_side].sum(0)) if query_side else []
+            for _ in range(2):
+                query_side = _best_set(slope[:, key_side].sum(1), bend[:, key_side].sum(1), most)
+                key_side = _best_set(slope[query_side].sum(0), bend[query_side].sum(0), most)
             if key_side and query_side:
-                chosen = slope[query_side][:, key_side].sum(), bend[query_side][:, key_side].sum()
-                gain = float(chosen[0].square() / (2 * chosen[1] + 4e-7))
-                yield _Candidate(
-                    gain, Term(evidence.token_set(query_side), RELATIONS[relation], evidence.token_set(key_side))
-                )
+                total = slope[query_side][:, key_side].sum(), bend[query_side][:, key_side].sum()
+                gain = float(total[0].square() / (2 * total[1] + 4e-7))
+                sides = evidence.token_set(query_side), evidence.token_set(key_side)
+                yield _Candidate(gain, Term(sides[0], RELATIONS[relation], sides[1]))
 
 
 def _class(place: int) -> Side:
@@ -491,46 +505,45 @@ def _largest(values: torch.Tensor, count: int) -> Iterator[tuple[float, tuple[in
     return zip(top.values.tolist(), map(tuple, places.tolist()), strict=True)
 
 
-@dataclass(frozen=True)
-class _Sets:
-    """The best token set of each of many tables."""
+def _best_sets(
+    slope: torch.Tensor, bend: torch.Tensor, most: int, count: int
+) -> list[tuple[float, tuple[int, ...], list[int]]]:
+    """The best token sets of many tables `[R, C, V]`: gain, place of the table, and tokens; about `count` of them.
 
-    gain: torch.Tensor
-    """`[R, C]`."""
-    tokens: torch.Tensor
-    """`[R, C, most]`."""
-    chosen: torch.Tensor
-    """`[R, C, most]`: which of the tokens."""
+    Only tables that could have a good one are looked at: `(Σ g)² / Σ h` is at most `Σ g² / h`.
+    """
+    bend = bend.clamp_min(0) + 2e-7
+    bound = torch.maximum((slope.clamp_min(0).square() / bend).sum(-1), (slope.clamp_max(0).square() / bend).sum(-1))
+    places = [place for _, place in _largest(bound, _SCREENED)]
+    rows = tuple(zip(*places, strict=True))
+    gains, tokens, chosen = _sets(slope[rows], bend[rows], most)
+    order = gains.argsort(descending=True, stable=True)[:count].tolist()
+    return [(float(gains[row]), places[row], tokens[row][chosen[row]].tolist()) for row in order]
 
-    def members(self, *place: int) -> list[int]:
-        """Of one set."""
-        return self.tokens[place][self.chosen[place]].tolist()
+
+def _best_set(slope: torch.Tensor, bend: torch.Tensor, most: int) -> list[int]:
+    """The best set of one table `[V]`; empty where no token would gain anything."""
+    _, tokens, chosen = _sets(slope[None], bend[None].clamp_min(0) + 2e-7, most)
+    return tokens[0][chosen[0]].tolist()
 
 
-def _best_sets(slope: torch.Tensor, bend: torch.Tensor, most: int) -> _Sets:
-    """Tokens with one weight for all, in any of many tables `[..., V]`.
+def _sets(slope: torch.Tensor, bend: torch.Tensor, most: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Tokens with one weight for all, for each row of `[N, V]`: gains `[N]`, tokens and which to take `[N, most]`.
 
     A token with slope g and bend h adds `w g - w² h / 2` to the gain at the weight w; the weight and the tokens are
     chosen in turn.
     """
-    bend = bend.clamp_min(0) + 2e-7
-    most = min(most, slope.shape[-1])
-    found: list[_Sets] = []
-    for sign in (1.0, -1.0):
-        toward = slope * sign
-        worth = toward / bend.sqrt()
-        for _ in range(3):
-            top = worth.topk(most, -1)
-            chosen = top.values > 0
-            gain = torch.where(chosen, toward.gather(-1, top.indices), 0).sum(-1)
-            cost = torch.where(chosen, bend.gather(-1, top.indices), 0).sum(-1)
-            weight = (gain / (cost + 1e-9)).clamp(max=6.0)[..., None]
-            worth = weight * toward - weight * weight * bend / 2
-        found.append(_Sets(gain.square() / (2 * cost + 2e-7), top.indices, chosen))
-    up, down = found
-    first = up.gain >= down.gain
-    return _Sets(
-        torch.where(first, up.gain, down.gain),
-        torch.where(first[..., None], up.tokens, down.tokens),
-        torch.where(first[..., None], up.chosen, down.chosen),
-    )
+    both = torch.cat([slope, -slope])
+    bends = torch.cat([bend, bend])
+    worth = both / bends.sqrt()
+    for _ in range(3):
+        top = worth.topk(min(most, slope.shape[-1]), -1)
+        chosen = top.values > 0
+        gain = torch.where(chosen, both.gather(-1, top.indices), 0).sum(-1)
+        cost = torch.where(chosen, bends.gather(-1, top.indices), 0).sum(-1)
+        weight = (gain / (cost + 1e-9)).clamp(max=6.0)[:, None]
+        worth = weight * both - weight * weight * bends / 2
+    gains = gain.square() / (2 * cost + 2e-7)
+    up, down = gains.chunk(2)
+    better = torch.arange(len(slope), device=slope.device) + torch.where(up >= down, 0, len(slope))
+    return torch.maximum(up, down), top.indices[better], chosen[better]
