@@ -85,9 +85,7 @@ def recovered(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_planted_head_is_predicted_on_texts_that_were_not_searched(
-    name: str, recovered: dict[str, Recovered]
-) -> None:
+def test_planted_head_is_predicted_on_texts_that_were_not_searched(name: str, recovered: dict[str, Recovered]) -> None:
     score = recovered[name].score
     assert score.part == "held-out"
     assert score.iou >= 0.99
@@ -127,9 +125,7 @@ def test_planted_set_is_found_token_by_token(recovered: dict[str, Recovered]) ->
 @pytest.mark.parametrize(
     ("name", "relations"), [("hard previous", ["s.previous(1)"]), ("hard induction", ["s.last_induction", "s.first"])]
 )
-def test_hard_head_is_found_by_its_relations(
-    name: str, relations: list[str], recovered: dict[str, Recovered]
-) -> None:
+def test_hard_head_is_found_by_its_relations(name: str, relations: list[str], recovered: dict[str, Recovered]) -> None:
     weights = recovered[name].terms
     assert sorted(weights) == sorted(relations)
     assert min(weights.values()) > 10
