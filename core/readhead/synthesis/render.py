@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import wrap
 from typing import Final
 
 from readhead.corpus import TokenSequence
@@ -148,7 +149,7 @@ def _docstring(clauses: Sequence[str], *, short: bool) -> str:
     rest: list[str] = []
     if len(first) > _WIDTH - len(_QUOTES) * 2:
         first = first[: first.index(clauses[0]) + len(clauses[0])] + "."
-        rest = ["", *(f"Then {clause}." for clause in clauses[1:])]
+        rest = ["", *(f"Then {clause}." for clause in clauses[1:])] if len(clauses) > 1 else []
     text = "\n".join([first, *rest]).replace("\\", "\\\\").replace('"', "'")
     return f"{_QUOTES}{text}{chr(10) if rest else ''}{_QUOTES}"
 
@@ -185,7 +186,7 @@ def _sum(listed: Sequence[tuple[Term, float]], names: Mapping[Side, str]) -> str
         if len(code) + len(words) + 4 <= _WIDTH:
             lines.append(f"{code}  # {words}")
         else:
-            lines += [f"        # {words}", code]
+            lines += [*(f"        # {line}" for line in wrap(words, _WIDTH - 10)), code]
     return "\n".join([*lines, "    )"])
 
 
