@@ -28,10 +28,10 @@ from readhead.program import Program, parse
 from readhead.sandbox import Sandbox, policy
 from readhead.synthesis import evidence, symbolic
 from readhead.synthesis.basis import EVERY, Relation, Side, Term, TokenClass, TokenSet, distinct_sets
-from readhead.synthesis.front import Written
+from readhead.synthesis.front import Wanted, Written
 from readhead.synthesis.render import render, rounded
 from readhead.synthesis.search import HeadSearch
-from readhead.synthesis.symbolic import Wanted, write_programs
+from readhead.synthesis.symbolic import write_programs
 from readhead.workspace import Workspace
 
 Plant = Callable[..., Target]

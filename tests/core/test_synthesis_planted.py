@@ -18,7 +18,8 @@ from readhead.library import rank, score_pairs
 from readhead.program import Program
 from readhead.sandbox import Sandbox
 from readhead.scores import HeadScore
-from readhead.synthesis.symbolic import Wanted, write_programs
+from readhead.synthesis.front import Wanted
+from readhead.synthesis.symbolic import write_programs
 from readhead.workspace import Workspace
 
 TERMS = 4
