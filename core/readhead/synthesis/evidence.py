@@ -97,12 +97,16 @@ class Evidence:
         if isinstance(side, TokenClass):
             return self.classes[:, :, 1 + CLASSES.index(side)]
         listed = torch.zeros(len(self.vocabulary) + 1, device=self.tokens.device)
-        listed[[self._places[token] for token in side.tokens]] = 1
+        listed[self.places(side)] = 1
         return listed[self.tokens]
 
     @cached_property
     def _places(self) -> dict[str, int]:
         return {token: place for place, token in enumerate(self.vocabulary)}
+
+    def places(self, side: TokenSet) -> list[int]:
+        """The places of a set's tokens in the vocabulary."""
+        return [self._places[token] for token in side.tokens]
 
     def token_set(self, places: Sequence[int]) -> TokenSet:
         """The set of the tokens at these places of the vocabulary, in its order."""

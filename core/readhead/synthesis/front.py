@@ -37,7 +37,7 @@ class Effort:
     """Of the queries, in growing."""
     trial_stride: int = 2
     per_scan: int = 3
-    extra: float = 1.0
+    extra: float = 0.5
     """How far beyond the wanted size to grow, as a share of it."""
     part_price: float = 0.02
     """Share of its gain that a candidate loses for each class in it."""

@@ -339,7 +339,7 @@ class HeadSearch:
 
     def _with_better_set(self, fit: Fit, place: int, which: Literal["query", "key"]) -> Fit:
         term, bench = fit.terms[place], self._work
-        side = getattr(term, which)
+        side = term.query if which == "query" else term.key
         if not isinstance(side, TokenSet):
             return fit
         evidence = bench.evidence
@@ -356,7 +356,7 @@ class HeadSearch:
         bend_of = bend.new_zeros(size + 1).index_add_(0, tokens.reshape(-1), bend.reshape(-1))[:size]
         weight = fit.weights[place]
         member = slope.new_zeros(size)
-        member[[evidence.vocabulary.index(token) for token in side.tokens]] = 1
+        member[evidence.places(side)] = 1
         change = weight * slope_of - (1 - 2 * member) * weight * weight * bend_of / 2
         order = change.argsort(descending=True)[: self.effort.most_tokens]
         chosen = [int(token) for token in order if change[token] > 0]
