@@ -52,7 +52,7 @@ class Evidence:
             vocabulary = frequent_tokens(sequences)
         places = {token: place for place, token in enumerate(vocabulary)}
         rare = len(places)
-        stride = -(-len(sentences) * length * length // _MOST_CELLS)
+        stride = min(length, -(-len(sentences) * length * length // _MOST_CELLS))
         queries = np.arange(stride - 1, length, stride)
         relations = np.empty((len(RELATIONS), len(sentences), len(queries), length), np.float32)
         classes = np.ones((len(sentences), length, 1 + len(CLASSES)), np.float32)

@@ -40,7 +40,9 @@ class Effort:
     extra: float = 0.5
     """How far beyond the wanted size to grow, as a share of it."""
     part_price: float = 0.02
-    """Share of its gain that a candidate loses for each class or relation in it."""
+    """Share of its gain that a candidate loses for each class in it."""
+    relation_price: float = 0.018
+    """The same for a relation: of two that hold for the same keys, the relation is taken."""
     set_price: float = 0.03
     """The same for a set."""
     refinements: int = 4

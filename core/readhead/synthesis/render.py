@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import wrap
 from typing import Final
 
 from readhead.corpus import TokenSequence
@@ -143,7 +144,8 @@ def _such_as(clause: str, names: Mapping[Side, str]) -> str:
 def _shown(token: str) -> str:
     if token.isspace():
         return "line breaks" if "\n" in token else "blanks"
-    return repr(token.strip())
+    text = token.strip()
+    return "quotation marks" if text in {"'", '"'} else f"'{_printable(text)}'"
 
 
 def _docstring(clauses: Sequence[str], *, short: bool) -> str:
@@ -154,7 +156,7 @@ def _docstring(clauses: Sequence[str], *, short: bool) -> str:
     rest: list[str] = []
     if len(first) > _WIDTH - len(_QUOTES) * 2:
         first = first[: first.index(clauses[0]) + len(clauses[0])] + "."
-        rest = ["", *(f"Then {clause}." for clause in clauses[1:])]
+        rest = ["", *(f"Then {clause}." for clause in clauses[1:])] if len(clauses) > 1 else []
     text = "\n".join([first, *rest]).replace("\\", "\\\\").replace('"', "'")
     return f"{_QUOTES}{text}{chr(10) if rest else ''}{_QUOTES}"
 
@@ -174,7 +176,12 @@ def _assignment(name: str, item: TokenSet) -> str:
 
 
 def _quoted(token: str) -> str:
-    return json.dumps(token, ensure_ascii=not token.isprintable())
+    escaped = _printable(token.replace("\\", "\\\\").replace('"', '\\"'))
+    return f'"{escaped}"'
+
+
+def _printable(token: str) -> str:
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in token)
 
 
 def _sum(listed: Sequence[tuple[Term, float]], names: Mapping[Side, str]) -> str:
@@ -186,7 +193,7 @@ def _sum(listed: Sequence[tuple[Term, float]], names: Mapping[Side, str]) -> str
         if len(code) + len(words) + 4 <= _WIDTH:
             lines.append(f"{code}  # {words}")
         else:
-            lines += [f"        # {words}", code]
+            lines += [*(f"        # {line}" for line in wrap(words, _WIDTH - 10)), code]
     return "\n".join([*lines, "    )"])
 
 

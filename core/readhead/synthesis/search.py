@@ -277,9 +277,11 @@ class HeadSearch:
         return max(fitted, key=lambda more: (fit.loss - more.loss) * self._worth(more.terms[-1]))
 
     def _worth(self, term: Term) -> float:
-        classes = sum(isinstance(side, TokenClass) for side in term.sides) + (term.relation != EVERY)
+        effort = self.effort
+        classes = sum(isinstance(side, TokenClass) for side in term.sides)
         sets = sum(isinstance(side, TokenSet) for side in term.sides)
-        return 1 - self.effort.part_price * classes - self.effort.set_price * sets
+        relation = effort.relation_price * (term.relation != EVERY)
+        return 1 - relation - effort.part_price * classes - effort.set_price * sets
 
     # Scanning
 
@@ -417,18 +419,10 @@ class _Scan:
         gain = (self._gates @ self._slope_keys).sum(1)  # [R, C, C]
         bend = (self._gates @ self._bend_keys).sum(1) * self._share
         gains = gain.square() / (2 * bend.clamp_min(0) + 4e-7)
-        gains *= self._prices(gains.shape[1])
         return [
             _Candidate(value, Term(_class(query), RELATIONS[relation], _class(key)))
             for value, (relation, query, key) in _largest(gains, 8 * self.effort.tried)
         ]
-
-    def _prices(self, classes: int) -> torch.Tensor:
-        part = self._gates.new_full((classes,), self.effort.part_price)
-        part[0] = 0
-        relation = self._gates.new_full((len(RELATIONS),), self.effort.part_price)
-        relation[0] = 0
-        return 1 - relation[:, None, None] - part[:, None] - part
 
     def _of_sets(self) -> list[_Candidate]:
         """Sets for keys under every gate, for queries before every class, and for both."""

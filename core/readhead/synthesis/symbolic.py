@@ -78,7 +78,7 @@ def _method(wanted: Wanted) -> str:
 
 @cache
 def _search_fingerprint() -> str:
-    names = ("basis.py", "evidence.py", "search.py", "phrases.py", "render.py", "symbolic.py")
+    names = ("basis.py", "evidence.py", "front.py", "search.py", "phrases.py", "render.py", "symbolic.py")
     return hashlib.sha256(b"\0".join((Path(__file__).parent / name).read_bytes() for name in names)).hexdigest()
 
 
