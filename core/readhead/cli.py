@@ -22,6 +22,7 @@ from readhead.options import Options, with_options
 if TYPE_CHECKING:
     from readhead.program import Program
     from readhead.session import Session
+    from readhead.synthesis.files import Saved
     from readhead.synthesis.front import Wanted
 
 app = typer.Typer(
@@ -98,7 +99,9 @@ def explain(
     with options.session() as session:
         wanted = None if library_only else _wanted(session, terms, token_sets, time_limit)
         result = session.explain(session.library(), wanted=wanted)
+        saved = session.save_programs(result.written) if session.workspace.lasts else []
     _print(options, result.as_dict(), result)
+    _tell_saved(saved)
 
 
 @app.command()
@@ -123,22 +126,16 @@ def synthesize(
     """Write a program for every head, into the workspace's programs folder."""
     from readhead.display import synthesis_view
     from readhead.heads import HeadId
-    from readhead.synthesis.files import check_folder
 
     wanted_heads = [HeadId.parse(head) for head in [*(heads or ()), *(listed.split(",") if listed else ())]]
     with options.session() as session:
-        if session.workspace.lasts:
-            check_folder(session.workspace.programs)
-        result = session.synthesize(_wanted(session, terms, token_sets, time_limit), wanted_heads, merge=merge)
-        saved = session.save_programs(result) if session.workspace.lasts else []
+        wanted = _wanted(session, terms, token_sets, time_limit)
+        result = session.synthesize(wanted, wanted_heads, merge=merge)
+        saved = session.save_programs(result.programs) if session.workspace.lasts else []
     document = result.as_dict() | {"files": [{"file": str(file.path), "note": file.note} for file in saved]}
     _print(options, document, synthesis_view(result, front=front))
-    for file in saved:
-        if file.note:
-            _talk(file.note)
-    if saved:
-        _talk(f"{len(saved)} program files are in {saved[0].path.parent}")
-    else:
+    _tell_saved(saved)
+    if not saved:
         _talk("nothing was saved: make a workspace with `readhead init`, or name a --workspace")
 
 
@@ -311,9 +308,20 @@ def _own_heads(command: str, program: Program) -> Sequence[Any]:
     raise UsageError(f"{program.path} names no heads", hint=f"name some: readhead {command} FILE L3H2")
 
 
+def _tell_saved(saved: Sequence[Saved]) -> None:
+    for file in saved:
+        if file.note:
+            _talk(file.note)
+    if saved:
+        _talk(f"programs in {saved[0].path.parent}: {len(saved)}")
+
+
 def _wanted(session: Session, terms: int, token_sets: bool, time_limit: float | None) -> Wanted:  # noqa: FBT001 - flags
+    from readhead.synthesis.files import check_folder
     from readhead.synthesis.front import Wanted
 
+    if session.workspace.lasts:
+        check_folder(session.workspace.programs)  # before any work
     return Wanted(terms=terms, token_sets=token_sets, seed=session.seed, time_limit=time_limit)
 
 

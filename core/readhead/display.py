@@ -167,7 +167,8 @@ def fit_view(results: Sequence[Fitted], *, differences: bool) -> RenderableType:
 def synthesis_view(synthesis: Synthesis, *, front: bool = False) -> RenderableType:
     """The table of `readhead synthesize`, with the fronts where they are asked for, and what can be merged."""
     corpus, scores = synthesis.corpus, synthesis.heads
-    title = f"{synthesis.model}: {len(scores)} heads, on {_texts(len(corpus['held-out']), 'held-out', corpus.length)}"
+    count = f"{len(scores)} head{'s' if len(scores) > 1 else ''}"
+    title = f"{synthesis.model}: {count}, on {_texts(len(corpus['held-out']), 'held-out', corpus.length)}"
     lines = [
         f"Mean IoU {synthesis.mean_iou:.3f} at {corpus.length} tokens.",
         f"{synthesis.fewest} of {len(scores)} programs are enough for a mean IoU within 0.01 of that (on dev).",

@@ -83,6 +83,12 @@ class Explanation:
     """What the stages took."""
 
     @property
+    def written(self) -> list[Program]:
+        """Those of the best programs that were written for the model and have no file yet, each once."""
+        best = {head.program.source: head.program for head in self.heads}
+        return [program for program in best.values() if program.path is None]
+
+    @property
     def mean_iou(self) -> float:
         """Mean over heads of the IoU."""
         return fmean(head.iou for head in self.heads)
@@ -290,10 +296,10 @@ class Session:
             seconds=dict(self.seconds),
         )
 
-    def save_programs(self, synthesis: Synthesis) -> list[Saved]:
-        """Write the programs of a synthesis to the workspace's programs folder; what a person wrote there stays."""
+    def save_programs(self, programs: Iterable[Program]) -> list[Saved]:
+        """Write programs that have no file yet to the workspace's programs folder; what a person wrote there stays."""
         saved = []
-        for program in synthesis.programs:
+        for program in programs:
             saved.append(save_program(program, self.workspace.programs, self.workspace.wrote))
             self.workspace.note_wrote(program.source)
         return saved

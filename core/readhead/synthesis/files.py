@@ -85,7 +85,7 @@ def save_program(program: Program, folder: Path, is_own: Callable[[str], bool]) 
         break
     if not path.exists() or read_program(path).source != program.source:
         write_beside(path, program.source)
+    if number == 1:
+        return Saved(path)
     taken = folder / f"{program.name}.py"
-    return Saved(
-        path, f"{taken} was not written by Readhead, or was changed since: see {path.name}" if number > 1 else ""
-    )
+    return Saved(path, f"{taken} is yours and was left alone: the new program is {path.name}")
