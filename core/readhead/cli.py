@@ -93,7 +93,7 @@ def explain(
     time_limit: TimeLimit = None,
     library_only: Annotated[bool, typer.Option("--library-only", help="Write no programs: rank the library.")] = False,
 ) -> None:
-    """Find the best program for every head, synthesized or of the library, and tell how good it is."""
+    """Find the best program for every head, and how good it is."""
     if name is not None:
         options = replace(options, model=name)
     with options.session() as session:
@@ -123,7 +123,7 @@ def synthesize(
     ] = 0.0,
     front: Annotated[bool, typer.Option("--front", help="List the programs of every size.")] = False,
 ) -> None:
-    """Write a program for every head, into the workspace's programs folder."""
+    """Write programs for heads into the programs folder."""
     from readhead.display import synthesis_view
     from readhead.heads import HeadId
 
@@ -249,7 +249,7 @@ def show(
 @app.command()
 @with_options
 def record(options: Options, files: Annotated[list[Path], typer.Argument(help="Program files.")]) -> None:
-    """Write the held-out scores of program files into their metadata."""
+    """Write held-out scores into program files' metadata."""
     from readhead.display import score_view
     from readhead.program import read_program
     from readhead.record import record as record_scores

@@ -352,7 +352,7 @@ class Session:
             layers=self.model.geometry.layers,
             corpus=self.corpus,
             isolation=self.sandbox.isolation,
-            library=len(ranking.programs) - len(own - library),
+            library=len(ranking.programs) - len(own),
             synthesized=len(own),
             unreached=unreached,
             broken=(*refused, *failing),

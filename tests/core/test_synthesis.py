@@ -310,7 +310,7 @@ def test_token_of_a_set_is_spelled_so_that_python_reads_it_again(token: str) -> 
     assert program.set_tokens == 2
     (assigned,) = (node for node in ast.parse(program.source).body if isinstance(node, ast.Assign))
     assert ast.literal_eval(assigned.value) == {token, " the"}
-    assert program.explanation.startswith("Looks at tokens such as ")
+    assert program.explanation.startswith("Looks at ")
     assert program.explanation.endswith(".")
     assert program.explanation.isprintable()
 

@@ -73,22 +73,21 @@ _ONE: Final[dict[str, str]] = {
 
 _MANY: Final[dict[str, tuple[str, str]]] = {
     "every": ("all tokens so far", ""),
-    "same_word": ("this token and the earlier pieces of its word", "in this word"),
-    "word_ends": ("the last pieces of earlier words", "that end an earlier word"),
+    "same_word": ("this token and the earlier pieces of its word", "in this word so far"),
+    "word_ends": ("the last pieces of earlier words", "among the last pieces of earlier words"),
     "previous_word": ("the word before", "in the word before"),
-    "same_sentence": ("this sentence so far", "in this sentence"),
+    "same_sentence": ("this sentence so far", "in this sentence so far"),
     "previous_sentence": ("the sentence before", "in the sentence before"),
-    "same_clause": ("this clause so far", "in this clause"),
-    "same_quote": ("this quotation so far", "in this quotation"),
-    "same_token": ("earlier copies of this token", "that are copies of this token"),
-    "induction": ("what followed earlier copies of this token", "that followed a copy of this token"),
-    "context_match": ("tokens that followed the same words as now", "that followed the same words as now"),
-    "same_word_text": ("earlier places where a word began like this one", "where a word began like this one"),
-    "word_induction": ("what followed earlier copies of this word", "that followed a copy of this word"),
-    "log_distance": ("far tokens, the farther the more", "the farther the more"),
+    "same_clause": ("this clause so far", "in this clause so far"),
+    "same_quote": ("this quotation so far", "in this quotation so far"),
+    "same_token": ("earlier copies of this token", "among earlier copies of this token"),
+    "induction": ("what followed earlier copies of this token", "among what followed earlier copies of this token"),
+    "context_match": ("what followed the same words as now", "among what followed the same words as now"),
+    "same_word_text": ("where an earlier word began like this one", "where an earlier word began like this one"),
+    "word_induction": ("what followed earlier copies of this word", "among what followed earlier copies of this word"),
+    "log_distance": ("tokens, more strongly the farther back they are", ", more strongly the farther back they are"),
 }
 """Relations that hold for many keys: alone, and after the name of a class."""
-
 
 _BACK: Final = ("this token itself", "the token just before")
 _WORDS_BACK: Final = ("this word", "the word or mark before", "the second word back", "the third word back")
@@ -116,8 +115,11 @@ def relation(item: Relation, of: str = "") -> str:
         alone = f"this token and the {'one' if argument == 1 else argument} before it"
         after = f"among {alone}"
     elif name == "decay":
-        alone, after = f"near tokens, fading over about {argument:g}", f"nearby, fading over about {argument:g} tokens"
-    return f"{of} {after}".strip() if of else alone
+        alone, after = f"tokens nearby, fading to a third over {argument:g} tokens", ""
+        after = alone.removeprefix("tokens ")
+    if not of:
+        return alone
+    return f"{of}{after}" if after.startswith(",") else f"{of} {after}".strip()
 
 
 def is_single(item: Relation) -> bool:
@@ -125,31 +127,20 @@ def is_single(item: Relation) -> bool:
     return item.name in _ONE or item.name in {"previous", "last"}
 
 
-def target(term: Term, weight: float, names: Mapping[Side, str]) -> tuple[str, bool]:
-    """What a term is about, in words, and whether it looks there (or away)."""
+def clause(term: Term, weight: float, names: Mapping[Side, str]) -> str:
+    """What a term looks at or avoids, and for which queries: `the first piece of this word, if this token is …`."""
     of = "" if term.key is None else kind(term.key, names)
     if term.relation.name == "log_distance" and weight < 0:
-        return f"{of or 'near tokens'}, the nearer the more", True
-    if term.key is not None and is_single(term.relation):
-        return f"{relation(term.relation)}, if it is {kind(term.key, names, one=True)}", weight > 0
-    return relation(term.relation, of), weight > 0
+        words = f"looks at {of or 'tokens'}, more strongly the nearer they are"
+    elif term.key is not None and is_single(term.relation):
+        words = f"{_verb(weight)} {relation(term.relation)}, where that is {kind(term.key, names, one=True)}"
+    else:
+        words = f"{_verb(weight)} {relation(term.relation, of)}"
+    return words if term.query is None else f"{words} (if this token is {kind(term.query, names, one=True)})"
 
 
-def comment(term: Term, weight: float, names: Mapping[Side, str]) -> str:
-    """A term in words, to stand beside it."""
-    words, toward = target(term, weight, names)
-    words = words if toward else f"less at {words}"
-    return words if term.query is None else f"from {kind(term.query, names)}: {words}"
-
-
-def explanation(terms: Sequence[tuple[Term, float]], names: Mapping[Side, str]) -> list[str]:
-    """A head in clauses, one for each of its most important terms."""
-    clauses = []
-    for term, weight in terms:
-        words, toward = target(term, weight, names)
-        gate = "" if term.query is None else f" (from {kind(term.query, names)})"
-        clauses.append(f"{'at' if toward else 'less at'} {words}{gate}")
-    return clauses
+def _verb(weight: float) -> str:
+    return "looks at" if weight > 0 else "avoids"
 
 
 _CATEGORIES: Final[dict[Category, tuple[str, ...]]] = {

@@ -17,12 +17,16 @@ from readhead.synthesis.basis import CLASSES, EVERY, Side, Term, TokenClass, Tok
 
 _WIDTH: Final = 120
 _QUOTES: Final = '"""'
+_HOW_TO_READ: Final = (
+    "    # Scores add up; each point makes a token weigh 2.7 times as much. Products count where all factors do.",
+)
 _SHOWN: Final = 3
 """Members of a set that the explanation shows."""
-_TOLD: Final = 3
+_TOLD: Final = 4
 """Terms that the first line tells."""
-_MOST: Final = 0.75
-_HALF: Final = 0.5
+_MOST: Final = 0.8
+_MANY: Final = 0.6
+"""Share of a set's members that must be of a kind for the set to be named after it, or to be named mostly so."""
 
 
 def rounded(weight: float) -> float:
@@ -62,9 +66,9 @@ class SetNames:
         best, lift = "", 0.0
         for number, kind in enumerate(CLASSES):
             share = sum(row[number] for row in shares) / max(1, len(shares))
-            if share >= _HALF and share - self._usual[number] > lift:
+            if share >= _MANY and share - self._usual[number] > lift:
                 best, lift = _plural(kind, share), share - self._usual[number]
-        return best or "TOKENS"
+        return best or "LISTED"
 
 
 def _plural(kind: TokenClass, share: float) -> str:
@@ -116,13 +120,13 @@ def render(
     """
     order = sorted(range(len(terms)), key=lambda place: -importance[place])
     listed = [(terms[place], rounded(weights[place])) for place in order if rounded(weights[place])]
-    told = [_such_as(clause, names) for clause in phrases.explanation(listed[:_TOLD], names)]
+    told = [_such_as(phrases.clause(term, weight, names), names) for term, weight in listed[:_TOLD]]
     kind: Category = phrases.category([terms[place] for place in order], [importance[place] for place in order])
     sets = distinct_sets([term for term, _ in listed])
     imports = "Sentence, softmax" if listed else "Sentence"
     metadata = f"# heads = {json.dumps([str(head) for head in heads])}\n# category = {json.dumps(kind)}"
     parts = [
-        _docstring(told or ["at all tokens so far alike"], short=short),
+        _docstring(told or ["looks at all tokens so far alike"], short=short),
         f"# /// script\n# [tool.readhead]\n{metadata}\n# ///",
         f"from readhead.language import {imports}",
     ]
@@ -134,11 +138,12 @@ def render(
 
 def _such_as(clause: str, names: Mapping[Side, str]) -> str:
     """A clause for somebody who has not seen the sets: some members stand for each."""
-    for side, name in names.items():
-        if isinstance(side, TokenSet):
-            shown = ", ".join(_shown(token) for token in side.tokens[:_SHOWN])
-            clause = re.sub(rf"\b{name}\b", lambda _: f"tokens such as {shown}", clause)  # noqa: B023 - used at once
-    return clause
+    shown = {
+        name: ", ".join(map(_shown, side.tokens[:_SHOWN])) + (", …" if len(side.tokens) > _SHOWN else "")
+        for side, name in names.items()
+        if isinstance(side, TokenSet)
+    }
+    return re.sub(r"\b[A-Z_0-9]+\b", lambda word: shown.get(word[0], word[0]), clause)
 
 
 def _shown(token: str) -> str:
@@ -149,16 +154,18 @@ def _shown(token: str) -> str:
 
 
 def _docstring(clauses: Sequence[str], *, short: bool) -> str:
-    """The explanation: in one line where it fits, else its first clause and the others below."""
-    first = f"Looks {'; '.join(clauses)}."
-    if not short:
-        first = f"No short program predicts this head well; the nearest looks {'; '.join(clauses)}."
-    rest: list[str] = []
-    if len(first) > _WIDTH - len(_QUOTES) * 2:
-        first = first[: first.index(clauses[0]) + len(clauses[0])] + "."
-        rest = ["", *(f"Then {clause}." for clause in clauses[1:])] if len(clauses) > 1 else []
-    text = "\n".join([first, *rest]).replace("\\", "\\\\").replace('"', "'")
-    return f"{_QUOTES}{text}{chr(10) if rest else ''}{_QUOTES}"
+    """The explanation: as many clauses as fit into the first line, the others below."""
+    opening = "" if short else "No short program predicts this head well; the nearest "
+    room = _WIDTH - 2 * len(_QUOTES)
+    told = 1
+    while told < len(clauses) and len(opening) + len("; ".join(clauses[: told + 1])) < room:
+        told += 1
+    first = f"{opening}{'; '.join(clauses[:told])}."
+    lines = [first[0].upper() + first[1:]]
+    if told < len(clauses):
+        lines += ["", *(line for clause in clauses[told:] for line in wrap(f"Also {clause}.", _WIDTH)), ""]
+    text = "\n".join(lines).replace("\\", "\\\\").replace('"', "'")
+    return f"{_QUOTES}{text}{_QUOTES}"
 
 
 def _assignment(name: str, item: TokenSet) -> str:
@@ -185,11 +192,11 @@ def _printable(token: str) -> str:
 
 
 def _sum(listed: Sequence[tuple[Term, float]], names: Mapping[Side, str]) -> str:
-    lines = ["    return softmax("]
+    lines = [*_HOW_TO_READ, "    return softmax("]
     for place, (term, weight) in enumerate(listed):
         sign = "" if place == 0 and weight > 0 else "-" if place == 0 else "+ " if weight > 0 else "- "
         code = f"        {sign}{abs(weight)} * {_code(term, names)}"
-        words = phrases.comment(term, weight, names)
+        words = phrases.clause(term, weight, names)
         if len(code) + len(words) + 4 <= _WIDTH:
             lines.append(f"{code}  # {words}")
         else:
