@@ -37,7 +37,7 @@ class Effort:
     """Candidates of a scan that are tried on the true loss."""
     fitted: int = 3
     """The best of those, which are tried with all weights fitted again."""
-    extra: float = 0.5
+    extra: float = 0.25
     """How far beyond the wanted size to grow, as a share of it."""
     part_price: float = 0.02
     """Share of its gain that a candidate loses for each class in it."""

@@ -1,10 +1,11 @@
-"""Prints how long `readhead rank` takes on a model of GPT-2-small's size, and its peak memory.
+"""Prints how long a command takes on a model of GPT-2-small's size, `readhead rank` by default, and its peak memory.
 
 The model is random: 12 layers of 12 heads, a vocabulary of 50,257, with a made-up tokenizer and corpus. The memory is
 the sum of the resident memory of the command and all its children, looked at twenty times a second; pages that they
 share count more than once. Required: at most 4 GiB. Linux only.
 
-    PYTHONPATH=core:programs python tests/benchmarks/rank_gpt2.py
+    PYTHONPATH=core:programs python tests/benchmarks/gpt2_small.py
+    PYTHONPATH=core:programs python tests/benchmarks/gpt2_small.py synthesize --terms 4
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=64)
     parser.add_argument("--sequences", type=int, default=128)
     parser.add_argument("--write", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options, command_flags = parser.parse_known_args()
     if options.write:
         write_model(options.write)
         return
@@ -90,7 +91,8 @@ def main() -> None:
         model, corpus = Path(folder) / "model", Path(folder) / "corpus.txt"
         subprocess.run([sys.executable, __file__, "--write", str(model)], check=True, stderr=subprocess.DEVNULL)
         write_corpus(corpus, 4 * options.sequences)
-        command = [sys.executable, "-m", "readhead", "rank", "--json", "--model", str(model), "--corpus", str(corpus)]
+        command = [sys.executable, "-m", "readhead", *(command_flags or ["rank"])]
+        command += ["--json", "--model", str(model), "--corpus", str(corpus)]
         command += ["--length", str(options.length), "--sequences", str(options.sequences)]
         start, peak = time.perf_counter(), 0
         with (Path(folder) / "heads.json").open("w+b") as output:
