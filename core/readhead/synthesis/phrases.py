@@ -163,6 +163,8 @@ _CATEGORIES: Final[dict[Category, tuple[str, ...]]] = {
         "is_speech_verb", "is_adjective", "is_adverb", "is_content", "is_function", "is_negation",
     ),
 }  # fmt: skip
+_NEARNESS: Final = ("within", "decay", "log_distance")
+"""Relations that say what an idea is where nothing else does."""
 _HALF: Final = 0.5
 
 
@@ -182,4 +184,5 @@ def category(terms: Sequence[Term], importance: Sequence[float]) -> Category:
 def _category(term: Term) -> Category | None:
     names = [] if term.relation == EVERY else [term.relation.name, str(term.relation.argument)]
     names += [side.feature for side in (term.key, term.query) if isinstance(side, TokenClass)]
-    return next((found for name in names for found, listed in _CATEGORIES.items() if name in listed), None)
+    named = (found for name in names for found, listed in _CATEGORIES.items() if name in listed)
+    return next(named, "sequential and induction" if term.relation.name in _NEARNESS else None)

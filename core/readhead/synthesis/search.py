@@ -6,7 +6,7 @@ A program of terms predicts `softmax(Σ weight · term)`. To find terms:
    Fisher curvature; for every pair of them the best token set stands in for the gate or the class.
 2. *Grow*: the most promising are tried on the true loss, the best is added, and all weights are fitted again (damped
    natural gradient); beyond the wanted size.
-3. *Prune*: the term whose loss is cheapest goes (optimal brain surgeon, Hassibi and Stork 1992), until the wanted size.
+3. *Prune*: the term that is missed least goes (optimal brain surgeon, Hassibi and Stork 1992), until the wanted size.
 4. *Refine*: tokens that would pay in a set come in, and those that do not go out.
 5. *Polish*: the weights are fitted to the IoU itself.
 
@@ -34,7 +34,7 @@ _TINY: Final = 1e-12
 _SCREENED: Final = 256
 """Tables in which sets are looked for."""
 _STILL: Final = 1e-5
-"""A step of the weights that gains less is the last."""
+"""A step of the weights that gains less is the last, and a term that gains less is not added."""
 _SETTLED: Final = 2e-4
 """A round of choosing sets that gains less is the last."""
 _GRADED: Final = [
@@ -218,7 +218,8 @@ class HeadSearch:
             fit = self._pruned(fit, size)
             if size in sizes:
                 fit = note(self._refined(fit))
-        return [fit_weights(self._whole, best[min(size, max(best))], "overlap", 10) for size in sorted(sizes)]
+        nearest = [best[max(known for known in best if known <= size)] for size in sorted(sizes)]
+        return [fit_weights(self._whole, fit, "overlap", 10) for fit in nearest]
 
     def iou(self, fit: Fit) -> float:
         """Of the fit on all sequences, from the mean of what its rows share with the patterns."""
@@ -245,7 +246,7 @@ class HeadSearch:
             while len(grown.terms) < min(size, len(fit.terms) + self.effort.per_scan) and candidates:
                 more = self._with_best(grown, candidates)
                 gain = (grown.loss - more.loss) * self._worth(more.terms[-1])
-                if gain <= max(1e-5, 0.5 * first_gain):
+                if gain <= max(_STILL, 0.5 * first_gain):
                     break
                 first_gain = first_gain or gain
                 candidates = [term for term in candidates if term != more.terms[-1]]

@@ -137,7 +137,7 @@ class _Workshop:
         return list(dict.fromkeys(texts))
 
     def _text(self, head: HeadId, search: HeadSearch, fit: Fit, trivial: float) -> str:
-        fit = replace(fit, weights=torch.tensor([rounded(weight) for weight in fit.weights.tolist()]))
+        fit = replace(fit, weights=fit.weights.new_tensor([rounded(weight) for weight in fit.weights.tolist()]))
         reached = search.iou(fit)
         return render(
             [head],
