@@ -61,8 +61,9 @@ def main(argv: list[str] | None = None) -> int:
 
 Terms = Annotated[int, typer.Option(help="The most terms of a program, 1 to 32.", min=1, max=32)]
 TokenSets = Annotated[
-    bool, typer.Option("--token-sets/--no-token-sets", help="Whether programs may list tokens of their own.")
+    bool, typer.Option("--token-sets/--no-token-sets", help="Whether programs may list tokens; no is --set-size 0.")
 ]
+SetSize = Annotated[int, typer.Option(help="The most tokens in one set; 0 for no sets.", min=0, max=64)]
 TimeLimit = Annotated[
     float | None, typer.Option(help="Seconds for the search; what is done by then is kept.", show_default=False)
 ]
@@ -90,6 +91,7 @@ def explain(
     terms: Terms = 8,
     *,
     token_sets: TokenSets = True,
+    set_size: SetSize = 12,
     time_limit: TimeLimit = None,
     library_only: Annotated[bool, typer.Option("--library-only", help="Write no programs: rank the library.")] = False,
 ) -> None:
@@ -97,7 +99,7 @@ def explain(
     if name is not None:
         options = replace(options, model=name)
     with options.session() as session:
-        wanted = None if library_only else _wanted(session, terms, token_sets, time_limit)
+        wanted = None if library_only else _wanted(session, terms, set_size if token_sets else 0, time_limit)
         result = session.explain(session.library(), wanted=wanted)
         saved = session.save_programs(result.written) if session.workspace.lasts else []
     _print(options, result.as_dict(), result)
@@ -117,6 +119,7 @@ def synthesize(
         str | None, typer.Option("--heads", help="Heads in a list: L0H1,L3H2; as HEADS.", show_default=False)
     ] = None,
     token_sets: TokenSets = True,
+    set_size: SetSize = 12,
     time_limit: TimeLimit = None,
     merge: Annotated[
         float, typer.Option(help="IoU that a head may lose by sharing another head's program.", min=0)
@@ -129,7 +132,7 @@ def synthesize(
 
     wanted_heads = [HeadId.parse(head) for head in [*(heads or ()), *(listed.split(",") if listed else ())]]
     with options.session() as session:
-        wanted = _wanted(session, terms, token_sets, time_limit)
+        wanted = _wanted(session, terms, set_size if token_sets else 0, time_limit)
         result = session.synthesize(wanted, wanted_heads, merge=merge)
         saved = session.save_programs(result.programs) if session.workspace.lasts else []
     document = result.as_dict() | {"files": [{"file": str(file.path), "note": file.note} for file in saved]}
@@ -316,13 +319,13 @@ def _tell_saved(saved: Sequence[Saved]) -> None:
         _talk(f"programs in {saved[0].path.parent}: {len(saved)}")
 
 
-def _wanted(session: Session, terms: int, token_sets: bool, time_limit: float | None) -> Wanted:  # noqa: FBT001 - flags
+def _wanted(session: Session, terms: int, set_size: int, time_limit: float | None) -> Wanted:
     from readhead.synthesis.files import check_folder
     from readhead.synthesis.front import Wanted
 
     if session.workspace.lasts:
         check_folder(session.workspace.programs)  # before any work
-    return Wanted(terms=terms, token_sets=token_sets, seed=session.seed, time_limit=time_limit)
+    return Wanted(terms=terms, set_size=set_size, seed=session.seed, time_limit=time_limit)
 
 
 def _part(name: str) -> Any:  # noqa: ANN401 - a Part, checked here

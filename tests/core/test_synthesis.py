@@ -185,7 +185,7 @@ def test_no_program_is_larger_than_was_asked_for(terms: int, target: Target) -> 
 
 def test_programs_list_tokens_only_where_they_may(target: Target, written: Written) -> None:
     assert any(program.set_tokens for program in programs(written))
-    without = programs(write(target, terms=3, token_sets=False))
+    without = programs(write(target, terms=3, set_size=0))
     assert [program.set_tokens for program in without] == [0] * len(without)
 
 

@@ -140,6 +140,15 @@ def test_bad_input_is_told_with_its_cure(run: Run, flags: tuple[str, ...], told:
     assert "Traceback" not in ran.err
 
 
+def test_sets_are_as_large_as_they_may_be(run: Run) -> None:
+    def largest(*flags: Any) -> int:
+        rows = run("synthesize", "L0H0", "L1H1", "--terms", 3, "--json", *flags).document["heads"]
+        return max(program["set_tokens"] for row in rows for program in row["front"])
+
+    assert largest("--no-token-sets") == largest("--set-size", 0) == 0
+    assert 0 < largest("--set-size", 2) <= 3 * 2 * 2
+
+
 def test_the_front_lists_every_size(run: Run) -> None:
     ran = run("synthesize", "L0H1", "--terms", "3", "--front")
     document = run("synthesize", "L0H1", "--terms", "3", "--json").document

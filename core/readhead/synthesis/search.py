@@ -321,7 +321,7 @@ class HeadSearch:
 
     def _refined(self, fit: Fit) -> Fit:
         """The sets' members chosen anew, one set after the other, while that lowers the loss."""
-        if not self.effort.sets:
+        if not self.effort.set_size:
             return fit
         for _ in range(self.effort.refinements):
             before = fit.loss
@@ -354,7 +354,7 @@ class HeadSearch:
         member = slope.new_zeros(size)
         member[evidence.places(side)] = 1
         change = weight * slope_of - (1 - 2 * member) * weight * weight * bend_of / 2
-        order = change.argsort(descending=True)[: self.effort.most_tokens]
+        order = change.argsort(descending=True)[: self.effort.set_size]
         chosen = [int(token) for token in order if change[token] > 0]
         if not chosen:
             return fit
@@ -412,7 +412,7 @@ class _Scan:
     def candidates(self) -> list[_Candidate]:
         """The best of every kind."""
         found = self._of_classes()
-        if self.effort.sets and self.evidence.vocabulary:
+        if self.effort.set_size and self.evidence.vocabulary:
             found += self._of_sets()
         return found
 
@@ -441,7 +441,7 @@ class _Scan:
 
         key_slope, key_bend = over_keys(self._slopes), over_keys(self._bends) * self._share
         query_slope, query_bend = over_queries(self._slope_keys), over_queries(self._bend_keys) * self._share
-        most, count = self.effort.most_tokens, 3 * self.effort.tried
+        most, count = self.effort.set_size, 3 * self.effort.tried
         found = []
         for gain, (relation, gate), tokens in _best_sets(key_slope, key_bend, most, count):
             found.append(_Candidate(gain, Term(_class(gate), RELATIONS[relation], evidence.token_set(tokens))))
@@ -462,7 +462,7 @@ class _Scan:
         """Two sets that fit each other, from the best set of either side on."""
         evidence, size = self.evidence, len(self.evidence.vocabulary)
         pairs = evidence.tokens[:, evidence.queries, None] * (size + 1) + evidence.tokens[:, None, :]
-        most = self.effort.most_tokens
+        most = self.effort.set_size
 
         def table(values: torch.Tensor) -> torch.Tensor:
             spread = values.new_zeros((size + 1) ** 2).index_add_(0, pairs.reshape(-1), values.reshape(-1))

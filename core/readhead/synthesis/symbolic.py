@@ -89,7 +89,7 @@ class _Workshop:
         self._target = target
         self._wanted = wanted
         self._device = device
-        self._effort = replace(wanted.effort, sets=wanted.token_sets)
+        self._effort = replace(wanted.effort, set_size=wanted.set_size)
         self._deadline = None if wanted.time_limit is None else time.monotonic() + wanted.time_limit
         self._evidence = Evidence.of(target.corpus["fit"]).to(device)
         self._names = SetNames(target.corpus["fit"])
