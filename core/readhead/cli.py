@@ -103,7 +103,7 @@ def explain(
         result = session.explain(session.library(), wanted=wanted)
         saved = session.save_programs(result.written) if session.workspace.lasts else []
     _print(options, result.as_dict(), result)
-    _tell_saved(saved)
+    _tell_saved(saved, unsaved=result.written)
 
 
 @app.command()
@@ -137,9 +137,7 @@ def synthesize(
         saved = session.save_programs(result.programs) if session.workspace.lasts else []
     document = result.as_dict() | {"files": [{"file": str(file.path), "note": file.note} for file in saved]}
     _print(options, document, synthesis_view(result, front=front))
-    _tell_saved(saved)
-    if not saved:
-        _talk("nothing was saved: make a workspace with `readhead init`, or name a --workspace")
+    _tell_saved(saved, unsaved=result.programs)
 
 
 @app.command()
@@ -311,12 +309,14 @@ def _own_heads(command: str, program: Program) -> Sequence[Any]:
     raise UsageError(f"{program.path} names no heads", hint=f"name some: readhead {command} FILE L3H2")
 
 
-def _tell_saved(saved: Sequence[Saved]) -> None:
+def _tell_saved(saved: Sequence[Saved], *, unsaved: Sequence[Program]) -> None:
     for file in saved:
         if file.note:
             _talk(file.note)
     if saved:
         _talk(f"programs in {saved[0].path.parent}: {len(saved)}")
+    elif unsaved:
+        _talk("the programs were not saved: make a workspace with `readhead init`, or name a --workspace")
 
 
 def _wanted(session: Session, terms: int, set_size: int, time_limit: float | None) -> Wanted:

@@ -177,9 +177,10 @@ def test_without_a_workspace_nothing_is_saved_and_that_is_said(
     model, corpus = (line.partition(" = ")[2].strip('"') for line in settings.splitlines()[:2])
     monkeypatch.chdir(tmp_path)
     flags = ("--model", model, "--corpus", corpus, "--sequences", 8, "--length", 16)
-    ran = run("synthesize", "L0H0", "--terms", 1, *flags)
-    assert ran.status == 0
-    assert "nothing was saved" in ran.err
+    for command in (["synthesize", "L0H0"], ["explain"]):
+        ran = run(*command, "--terms", 1, *flags)
+        assert ran.status == 0
+        assert "the programs were not saved" in ran.err
 
 
 def test_explain_ranks_written_programs_beside_the_library_within_the_limit(run: Run, workspace: Path) -> None:
