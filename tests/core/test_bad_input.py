@@ -220,8 +220,8 @@ def test_score_shows_what_is_wrong_in_its_table(run: Run, workspace: Path) -> No
 def test_explain_and_rank_list_broken_programs_with_error_and_coverage(run: Run, workspace: Path) -> None:
     sources = {name: PROGRAMS[name][0] for name in ("unparsable", "metadata", "raises", "shape")}
     files = write(workspace / "programs", sources)
-    for command in ("explain", "rank"):
-        ran = run(command, "--json")
+    for command in (("explain", "--library-only"), ("rank",)):
+        ran = run(*command, "--json")
         assert ran.status == 0
         listed = {row["file"]: row for row in ran.document["programs"]["broken"]}
         assert set(listed) == set(map(str, files))
@@ -229,7 +229,7 @@ def test_explain_and_rank_list_broken_programs_with_error_and_coverage(run: Run,
             assert row["coverage"] == 0
             assert row["error"]["message"]
         assert not {row["program"] for row in ran.document["heads"]} & set(sources)
-        shown = "".join(run(command).out.split())
+        shown = "".join(run(*command).out.split())
         assert all(str(file) in shown for file in files)
 
 
@@ -273,7 +273,7 @@ def test_a_disk_that_fills_up_during_extraction_is_told_and_what_is_there_is_kep
 ) -> None:
     flags = ("--corpus", "bundled", "--sequences", 40, "--length", POSITIONS, "--json")
     shutil.copy(workspace / "readhead.toml", small_disk)
-    ran = run("explain", *flags, "--workspace", small_disk)
+    ran = run("explain", "--library-only", *flags, "--workspace", small_disk)
     assert "No space left on device" in ran.complaint
     assert str(small_disk) in ran.complaint
     assert list(small_disk.rglob("*.f16")) == []
@@ -283,9 +283,9 @@ def test_a_disk_that_fills_up_during_extraction_is_told_and_what_is_there_is_kep
     rest: list[int] = []
     read_packed = patterns.read_packed
     monkeypatch.setattr(patterns, "read_packed", lambda m, s: (rest.append(len(s)), read_packed(m, s))[1])
-    resumed = run("explain", *flags, "--workspace", small_disk).document
+    resumed = run("explain", "--library-only", *flags, "--workspace", small_disk).document
     assert 0 < sum(rest) < 40, "the rest only"
-    assert resumed["heads"] == run("explain", *flags).document["heads"]
+    assert resumed["heads"] == run("explain", "--library-only", *flags).document["heads"]
 
 
 def fill(path: Path) -> None:
@@ -319,7 +319,7 @@ def halting(*arguments):
 patterns.read_packed = halting
 sys.exit(main())
 """
-EXPLAIN = ("explain", "--corpus", "bundled", "--sequences", 16, "--length", POSITIONS, "--json")
+EXPLAIN = ("explain", "--library-only", "--corpus", "bundled", "--sequences", 16, "--length", POSITIONS, "--json")
 
 
 def halted(workspace: Path) -> subprocess.Popen[str]:
@@ -338,6 +338,7 @@ def halted(workspace: Path) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.slow
 def test_a_killed_run_shows_nothing_half_and_is_resumed(run: Run, workspace: Path, tmp_path: Path) -> None:
     process = halted(workspace)
     process.send_signal(signal.SIGKILL)

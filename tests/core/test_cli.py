@@ -167,7 +167,7 @@ def test_paths_in_the_settings_are_meant_from_the_root_and_those_of_flags_from_h
 def test_the_model_is_a_flag_or_an_argument_of_explain(run: Run, workspace: Path, model_folder: Path) -> None:
     (workspace / "readhead.toml").unlink()
     for arguments in (["explain", model_folder], ["explain", "--model", model_folder]):
-        document = run(*arguments, "--json", "--sequences", "8", "--length", "16").document
+        document = run(*arguments, "--terms", 1, "--json", "--sequences", "8", "--length", "16").document
         assert document["model"]["name"] == str(model_folder)
         assert document["corpus"]["name"] == "bundled"
 
@@ -359,7 +359,7 @@ def test_tables_fit_into_80_columns(run: Run, program: Path, monkeypatch: pytest
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.chdir(program.parent)
     for arguments in (
-        ["explain"],
+        ["explain", "--terms", "2"],
         ["synthesize", "--front"],
         ["rank"],
         ["score", program.name],

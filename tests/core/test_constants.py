@@ -255,6 +255,7 @@ def test_only_marked_literals_move_and_integers_become_floats(plant: Plant, sand
     assert fitted.source == source.replace("/ 9 ", f"/ {change.new!r} ")
 
 
+@pytest.mark.slow
 def test_several_heads_are_fitted_by_the_mean_of_their_ious(plant: Plant, sandbox: Sandbox) -> None:
     target = plant(program("-0.1 * s.distance"), program("-0.6 * s.distance"))
     source = program("-3.0 * s.distance")
@@ -266,6 +267,7 @@ def test_several_heads_are_fitted_by_the_mean_of_their_ious(plant: Plant, sandbo
     assert both.fit_after == pytest.approx(np.mean([score.iou for score in scores]), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_same_question_has_the_same_answer(plant: Plant, sandbox: Sandbox) -> None:
     target = plant(program("1.3 * s.same_word - 0.2 * s.distance"))
     source = program("0.5 * s.itself - 0.1 * s.distance")
@@ -297,6 +299,7 @@ def test_values_with_which_the_program_fails_are_never_chosen(plant: Plant, sand
     assert fitted.fit_after > fitted.fit_before
 
 
+@pytest.mark.slow
 def test_rounds_are_bounded_and_told(plant: Plant, sandbox: Sandbox) -> None:
     told: list[tuple[str, int, int]] = []
     target = plant(program("-0.6 * s.distance"))
@@ -390,6 +393,7 @@ def test_a_dry_run_shows_the_differences_and_writes_nothing(
     assert not row["written"]
 
 
+@pytest.mark.slow
 def test_recorded_scores_go_with_the_code_that_they_were_measured_on(run: Run, file: Path) -> None:
     run("record", file)
     recorded = file.read_text(encoding="utf-8")

@@ -63,6 +63,7 @@ def test_heads_may_be_named_in_both_ways(run: Run, workspace: Path) -> None:
     assert list(files(workspace)) == ["L0H0.py", "L1H1.py"]
 
 
+@pytest.mark.slow
 def test_a_second_run_changes_no_byte(run: Run, workspace: Path) -> None:
     first = run("synthesize", *FEW, "--json")
     before = files(workspace)
@@ -140,6 +141,7 @@ def test_bad_input_is_told_with_its_cure(run: Run, flags: tuple[str, ...], told:
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.slow
 def test_sets_are_as_large_as_they_may_be(run: Run) -> None:
     def largest(*flags: Any) -> int:
         rows = run("synthesize", "L0H0", "L1H1", "--terms", 3, "--json", *flags).document["heads"]
@@ -162,6 +164,7 @@ def test_the_front_lists_every_size(run: Run) -> None:
     assert all(1 <= count <= 3 for count in terms)
 
 
+@pytest.mark.slow
 def test_merged_programs_name_all_their_heads(run: Run, workspace: Path) -> None:
     document = run("synthesize", "--terms", "1", "--merge", "1", "--json").document
     assert document["merges"]
@@ -195,6 +198,7 @@ def test_explain_ranks_written_programs_beside_the_library_within_the_limit(run:
     assert "synthesize" not in alone["seconds"]
 
 
+@pytest.mark.slow
 def test_explain_again_with_the_files_there_tells_the_same(run: Run, workspace: Path) -> None:
     first = run("explain", "--terms", "2", "--json").document
     before = files(workspace)
