@@ -321,11 +321,11 @@ def _tell_saved(saved: Sequence[Saved], *, unsaved: Sequence[Program]) -> None:
 
 def _wanted(session: Session, terms: int, set_size: int, time_limit: float | None) -> Wanted:
     from readhead.synthesis.files import check_folder
-    from readhead.synthesis.front import Wanted
+    from readhead.synthesis.front import Effort, Wanted
 
     if session.workspace.lasts:
         check_folder(session.workspace.programs)  # before any work
-    return Wanted(terms=terms, set_size=set_size, seed=session.seed, time_limit=time_limit)
+    return Wanted(terms=terms, seed=session.seed, time_limit=time_limit, effort=Effort(set_size=set_size))
 
 
 def _part(name: str) -> Any:  # noqa: ANN401 - a Part, checked here

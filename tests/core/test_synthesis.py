@@ -28,7 +28,7 @@ from readhead.program import Program, parse
 from readhead.sandbox import Sandbox, policy
 from readhead.synthesis import evidence, symbolic
 from readhead.synthesis.basis import EVERY, Relation, Side, Term, TokenClass, TokenSet, distinct_sets
-from readhead.synthesis.front import Wanted, Written
+from readhead.synthesis.front import Effort, Wanted, Written
 from readhead.synthesis.render import render, rounded
 from readhead.synthesis.search import HeadSearch
 from readhead.synthesis.symbolic import write_programs
@@ -185,7 +185,7 @@ def test_no_program_is_larger_than_was_asked_for(terms: int, target: Target) -> 
 
 def test_programs_list_tokens_only_where_they_may(target: Target, written: Written) -> None:
     assert any(program.set_tokens for program in programs(written))
-    without = programs(write(target, terms=3, set_size=0))
+    without = programs(write(target, terms=3, effort=Effort(set_size=0)))
     assert [program.set_tokens for program in without] == [0] * len(without)
 
 

@@ -15,7 +15,7 @@ import torch
 
 from readhead.corpus import TokenSequence
 from readhead.language import Sentence
-from readhead.synthesis.basis import CLASSES, RELATIONS, Relation, Side, Term, TokenClass, TokenSet
+from readhead.synthesis.basis import CLASSES, RELATIONS, Relation, Term, TokenClass, TokenSet
 
 _LEAST_SEEN = 4
 """Times that a token must be seen in the fit texts to be taken into a set."""
@@ -44,12 +44,11 @@ class Evidence:
     """`[m]`: the queries' positions."""
 
     @classmethod
-    def of(cls, sequences: Sequence[TokenSequence], vocabulary: Sequence[str] | None = None) -> Evidence:
+    def of(cls, sequences: Sequence[TokenSequence]) -> Evidence:
         """The whole evidence of the sequences, which are of one length."""
         sentences = [Sentence(sequence.text.surfaces, sequence.text.special) for sequence in sequences]
         length = len(sequences[0].ids)
-        if vocabulary is None:
-            vocabulary = frequent_tokens(sequences)
+        vocabulary = frequent_tokens(sequences)
         places = {token: place for place, token in enumerate(vocabulary)}
         rare = len(places)
         stride = min(length, -(-len(sentences) * length * length // _MOST_CELLS))
@@ -66,7 +65,7 @@ class Evidence:
             None,
             torch.from_numpy(classes),
             torch.tensor([[places.get(surface, rare) for surface in sequence.text.surfaces] for sequence in sequences]),
-            tuple(vocabulary),
+            vocabulary,
             torch.from_numpy(queries),
         )
 
@@ -85,10 +84,8 @@ class Evidence:
         keys = torch.arange(self.basis.shape[-1], device=self.basis.device)
         return torch.where(keys[None, :] <= self.queries[:, None], 0.0, _NEVER)
 
-    def side(self, side: Side) -> torch.Tensor:
+    def side(self, side: TokenClass | TokenSet) -> torch.Tensor:
         """`[S, n]`: 1 for the side's members."""
-        if side is None:
-            return self.classes[:, :, 0]
         if isinstance(side, TokenClass):
             return self.classes[:, :, 1 + CLASSES.index(side)]
         listed = torch.zeros(len(self.vocabulary) + 1, device=self.tokens.device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -71,20 +72,18 @@ def save_program(program: Program, folder: Path, is_own: Callable[[str], bool]) 
         folder: of the workspace's programs.
         is_own: whether Readhead has written a text: a file that holds it may be replaced.
     """
-    number = 1
-    while True:
+    for number in itertools.count(1):
         path = folder / (f"{program.name}.py" if number == 1 else f"{program.name}_{number}.py")
-        if path.is_symlink() or path.exists():
-            there = read_program(path)
-            if is_own(there.source):
-                break
-            if there.fingerprint == program.fingerprint:  # only its comments, heads or records differ
-                return Saved(path)
-            number += 1
-            continue
-        break
-    if not path.exists() or read_program(path).source != program.source:
-        write_beside(path, program.source)
+        if not (path.exists() or path.is_symlink()):
+            write_beside(path, program.source)
+            break
+        there = read_program(path)
+        if is_own(there.source):
+            if there.source != program.source:
+                write_beside(path, program.source)
+            break
+        if there.fingerprint == program.fingerprint:  # only its comments, heads or records differ
+            return Saved(path)
     if number == 1:
         return Saved(path)
     taken = folder / f"{program.name}.py"

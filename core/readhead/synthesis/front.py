@@ -22,7 +22,7 @@ class Effort:
     """How hard to search; the defaults are the ones that the documentation's figures are measured with."""
 
     set_size: int = 12
-    """The most tokens in one set; 0 for none."""
+    """The most tokens in a set that a program lists; 0 for no sets, only classes that have a name."""
     scan_sequences: int = 20
     """Texts in one scan; the next one takes the next ones."""
     work_sequences: int = 64
@@ -46,6 +46,10 @@ class Effort:
     refinements: int = 4
     """Of all sets, at most, at every stop."""
 
+    def __post_init__(self) -> None:
+        if self.set_size < 0:
+            raise UsageError(f"a set cannot have {self.set_size} tokens", hint="give 0 for no sets, or more")
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -53,8 +57,6 @@ class Wanted:
 
     terms: int = 8
     """The most terms of a program; 1 to 32."""
-    set_size: int = 12
-    """The most tokens in a set that a program lists; 0 for no sets, only classes that have a name."""
     seed: int = 0
     time_limit: float | None = None
     """Seconds after which the search ends; heads that it has not done by then are left for the next run."""
@@ -63,8 +65,6 @@ class Wanted:
     def __post_init__(self) -> None:
         if not 1 <= self.terms <= SIZES[-1]:
             raise UsageError(f"{self.terms} terms cannot be searched for", hint=f"ask for 1 to {SIZES[-1]}")
-        if self.set_size < 0:
-            raise UsageError(f"a set cannot have {self.set_size} tokens", hint="give 0 for no sets, or more")
         if self.time_limit is not None and not self.time_limit > 0:
             raise UsageError("the time limit is not above zero", hint="give seconds, such as --time-limit 600")
 

@@ -29,9 +29,10 @@ from readhead.program import parse
 from readhead.scoring import available_threads
 from readhead.synthesis.basis import distinct_sets
 from readhead.synthesis.evidence import Evidence
+from readhead.synthesis.fitting import Fit
 from readhead.synthesis.front import Front, Wanted, Written
 from readhead.synthesis.render import SetNames, render, rounded
-from readhead.synthesis.search import Fit, HeadSearch, Stopped
+from readhead.synthesis.search import HeadSearch, Stopped
 from readhead.workspace import Workspace
 
 _SHORT_IOU: Final = 0.4
@@ -78,8 +79,8 @@ def _method(wanted: Wanted) -> str:
 
 @cache
 def _search_fingerprint() -> str:
-    names = ("basis.py", "evidence.py", "front.py", "search.py", "phrases.py", "render.py", "symbolic.py")
-    return hashlib.sha256(b"\0".join((Path(__file__).parent / name).read_bytes() for name in names)).hexdigest()
+    sources = (path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    return hashlib.sha256(b"\0".join(sources)).hexdigest()
 
 
 class _Workshop:
@@ -89,7 +90,6 @@ class _Workshop:
         self._target = target
         self._wanted = wanted
         self._device = device
-        self._effort = replace(wanted.effort, set_size=wanted.set_size)
         self._deadline = None if wanted.time_limit is None else time.monotonic() + wanted.time_limit
         self._evidence = Evidence.of(target.corpus["fit"]).to(device)
         self._names = SetNames(target.corpus["fit"])
@@ -129,7 +129,7 @@ class _Workshop:
         packed = np.stack([self._target.store.read(place, row) for place in self._target.places("fit")])
         patterns = torch.from_numpy(unpack(packed, self._target.store.length))[:, self._evidence.queries.cpu()]
         search = HeadSearch(
-            self._evidence, patterns.to(self._device), self._effort, seed=self._wanted.seed, stop=self._stop
+            self._evidence, patterns.to(self._device), self._wanted.effort, seed=self._wanted.seed, stop=self._stop
         )
         fits = search.programs(self._wanted.sizes)
         _, trivial = self._floor.best(row)
