@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from readhead.language import VOCABULARY, Array, Sentence
 
 
@@ -56,10 +54,6 @@ class TokenSet:
 
     tokens: tuple[str, ...]
 
-    def of(self, sentence: Sentence) -> Array:
-        """`[n]`: 1 for its members, else 0."""
-        return sentence.is_one_of(self.tokens)
-
 
 Side = TokenClass | TokenSet | None
 """What a term asks of a query or a key; None: nothing."""
@@ -77,15 +71,6 @@ class Term:
     def sides(self) -> tuple[Side, Side]:
         """Query and key."""
         return self.query, self.key
-
-    def of(self, sentence: Sentence) -> Array:
-        """`[n, n]`: its values on a text."""
-        values = self.relation.of(sentence)
-        if self.query is not None:
-            values = values * self.query.of(sentence)[:, None]
-        if self.key is not None:
-            values = values * self.key.of(sentence)[None, :]
-        return np.asarray(values, np.float32)
 
 
 EVERY: Final = Relation("every")
