@@ -25,7 +25,6 @@ import inspect
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import torch
@@ -47,12 +46,38 @@ SEAM = "readhead"
 class AttentionHook(Protocol):
     """Called in every attention layer of a forward pass."""
 
-    def __call__(self, layer: int, pattern: Callable[[], Tensor], /) -> Mapping[int, Tensor] | None:
-        """Matrices `[B, Q, K]` to put in place of heads' patterns, by head index; None or `{}` changes nothing.
+    def __call__(self, layer: int, pattern: OwnPattern, /) -> Mapping[int, Tensor] | None:
+        """Matrices `[B, Q, K]` to put in place of heads' patterns, by head index; None or `{}` changes nothing."""
 
-        `pattern()` is the layer's own pattern, float32 `[B, H, Q, K]` (query heads under grouped-query attention),
-        computed at the first call. Rows sum to 1; the rows of padding that sees no key are zero.
-        """
+
+class OwnPattern:
+    """A layer's own pattern in the forward pass at hand; `pattern()` computes it at the first call.
+
+    float32 `[B, H, Q, K]`, query heads under grouped-query attention. Rows sum to 1; the rows of padding that sees no
+    key are zero.
+    """
+
+    def __init__(
+        self, compute: Callable[[], Tensor], mask: Tensor | None, queries: int, keys: int, device: torch.device
+    ) -> None:
+        self._compute = compute
+        self._mask = mask
+        self._pattern: Tensor | None = None
+        self.queries = queries
+        self.keys = keys
+        self.device = device
+
+    def __call__(self) -> Tensor:
+        """The pattern."""
+        if self._pattern is None:
+            self._pattern = self._compute()
+        return self._pattern
+
+    @property
+    def seen(self) -> Tensor | None:
+        """Which keys each query may see, bool `[B or 1, 1, Q, K]`; None where that is all keys up to its own."""
+        mask = self._mask
+        return None if mask is None else seen_keys(mask, self.queries, self.keys, causal=True, device=self.device)
 
 
 # ---- what differs by family ------------------------------------------------------------------------------------------
@@ -203,7 +228,7 @@ def read_patterns(
     Inside an outer `hooked`, its replacements are in force.
     """
 
-    def read(layer: int, pattern: Callable[[], Tensor]) -> None:
+    def read(layer: int, pattern: OwnPattern) -> None:
         if layers is None or layer in layers:
             sink(layer, pattern())
 
@@ -347,20 +372,24 @@ def _seam_attention(
 ) -> tuple[Tensor, Tensor | None]:
     """The model's own attention, with the replaced heads overwritten."""
     seam: _Seam = module._readhead
+    own = OwnPattern(
+        lambda: _own_pattern(module, query, key, value, attention_mask, options),
+        attention_mask,
+        query.shape[2],
+        key.shape[2],
+        query.device,
+    )
+    replacements = _ask_hooks(seam.hooks, module.layer_idx, own)
     attend = _own_attention(module, seam.implementation)
     output, weights = attend(module, query, key, value, attention_mask, **options)  # output: (B, Q, H, d)
-    replacements = _ask_hooks(
-        seam.hooks, module.layer_idx, lambda: _own_pattern(module, query, key, value, attention_mask, options)
-    )
     return _overwrite(output, value, replacements), weights
 
 
-def _ask_hooks(hooks: tuple[AttentionHook, ...], layer: int, pattern: Callable[[], Tensor]) -> dict[int, Tensor]:
-    """All hooks' replacements, the later ones on top; the pattern is computed once at most."""
-    pattern_once = cache(pattern)
+def _ask_hooks(hooks: tuple[AttentionHook, ...], layer: int, pattern: OwnPattern) -> dict[int, Tensor]:
+    """All hooks' replacements, the later ones on top."""
     replacements: dict[int, Tensor] = {}
     for hook in hooks:
-        replacements.update(hook(layer, pattern_once) or {})
+        replacements.update(hook(layer, pattern) or {})
     return replacements
 
 
@@ -489,7 +518,8 @@ def _wrap_method(module: Any, layer: int, adapter: Adapter, undo: ExitStack) -> 
                 weights = original(query.float(), key.float(), value.float(), mask, *adapter.ask)[1]
             return _without_blind_rows(weights, _seen_by_weights(mask, weights))
 
-        replacements = _ask_hooks(module._readhead.hooks, layer, pattern)
+        own = OwnPattern(pattern, mask, query.shape[-2], key.shape[-2], query.device)
+        replacements = _ask_hooks(module._readhead.hooks, layer, own)
         output = _overwrite(result[0].transpose(1, 2), value, replacements).transpose(1, 2)
         return type(result)([output, *result[1:]])
 
@@ -505,10 +535,11 @@ def _watch_dropout(module: Any, layer: int, adapter: Adapter, undo: ExitStack) -
 
     def overwrite(_dropout: nn.Module, args: tuple[Tensor], weights: Tensor) -> Tensor:
         def pattern() -> Tensor:
-            own = args[0].float()
-            return _without_blind_rows(own / own.sum(-1, keepdim=True), _seen_by_weights(mask[0], own))
+            raw = args[0].float()
+            return _without_blind_rows(raw / raw.sum(-1, keepdim=True), _seen_by_weights(mask[0], raw))
 
-        replacements = _ask_hooks(module._readhead.hooks, layer, pattern)
+        own = OwnPattern(pattern, mask[0], weights.shape[-2], weights.shape[-1], weights.device)
+        replacements = _ask_hooks(module._readhead.hooks, layer, own)
         if replacements:
             weights = weights.clone()
         for head, matrix in replacements.items():

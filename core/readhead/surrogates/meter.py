@@ -1,0 +1,356 @@
+"""The perplexity of switchboards on fixed sequences, fast enough to flip heads and watch.
+
+1. Sequences run in batches. The residual stream that enters each layer is kept, under the name of what stood in the
+   layers below it: a switchboard that differs from an earlier one in layer l and above begins at layer l.
+2. The stream is put in by letting every layer below hand it through; masks and positions are built by the model.
+3. Predictions of programs are kept as matrices on the model's device, by (program, batch).
+4. All three memories are bounded; what was forgotten is computed again.
+
+Estimates come batch by batch, the first from a few sequences.
+"""
+
+# ruff: noqa: ANN401 - transformers types neither its layers nor what they give
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any, Final, Generic, Self, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from readhead.attention import OwnPattern, hooked, run_batch
+from readhead.corpus import TokenSequence
+from readhead.errors import ModelError
+from readhead.heads import HeadId
+from readhead.models import LoadedModel, evaluating
+from readhead.patterns import BATCH_TOKENS
+from readhead.surrogates.hybrid import check_language_model
+from readhead.surrogates.impact import Impact, Losses
+from readhead.surrogates.matrices import control_matrix, or_own, stacked, within_sight
+from readhead.surrogates.predictions import Predictions
+from readhead.surrogates.switchboard import Board, Control, Surrogate
+
+_FIRST: Final = 4
+"""Sequences of the first batch, for an early estimate."""
+_LOGITS: Final = 128 << 20
+"""Bytes of one batch's logits."""
+_MEMORY: Final = 1 << 30
+"""Bytes for streams, and as many for matrices."""
+_SAME: Final = 1e-4
+"""How far logits may move when the lower layers are not run again."""
+
+Value = TypeVar("Value")
+
+
+class Kept(Generic[Value]):
+    """Values by key, up to so many bytes; those that were used longest ago go first."""
+
+    def __init__(self, memory: int) -> None:
+        self._memory = memory
+        self._used = 0
+        self._values: OrderedDict[Any, tuple[Value, int]] = OrderedDict()
+
+    def get(self, key: Any) -> Value | None:
+        """The value, unless it was never put in or is forgotten."""
+        if key not in self._values:
+            return None
+        self._values.move_to_end(key)
+        return self._values[key][0]
+
+    def put(self, key: Any, value: Value, size: int) -> None:
+        """Keep a value of so many bytes, unless it is larger than all there is."""
+        if key in self._values or size > self._memory:
+            return
+        self._values[key] = (value, size)
+        self._used += size
+        while self._used > self._memory:
+            _, (_, dropped) = self._values.popitem(last=False)
+            self._used -= dropped
+
+
+class Meter:
+    """Measures switchboards on sequences of one length; use it in a `with` block.
+
+    Args:
+        model: with a language-modelling head.
+        sequences: what the perplexity is measured on.
+        predictions: the programs' predictions, of the model's tokenizer.
+        memory: bytes for residual streams, and as many for matrices; 0 to keep none.
+        seed: of the bootstrap.
+
+    Raises:
+        ModelError: if the model has no language-modelling head, or does not fit into memory.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        sequences: Sequence[TokenSequence],
+        predictions: Predictions,
+        *,
+        memory: int = _MEMORY,
+        seed: int = 0,
+    ) -> None:
+        check_language_model(model.model)
+        self.sequences = sequences
+        self._model = model
+        self._predictions = predictions
+        self._seed = seed
+        self._memory = memory
+        self._length = len(sequences[0].ids)
+        self._batches = list(self._cut())
+        self._layers = _layers(model.model, model.geometry.layers)
+        self._streams: Kept[Tensor] = Kept(memory)
+        self._matrices: Kept[tuple[Tensor, list[int]]] = Kept(memory)
+        self._losses: dict[tuple[int, int], Losses] = {}
+        self._current: tuple[range, dict[int, dict[int, Surrogate]]] | None = None
+        self._captured: dict[int, Tensor] = {}
+        self._width = 0
+        self._undo = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Hang the hooks on the model."""
+        with ExitStack() as undo:
+            undo.enter_context(evaluating(self._model.model))
+            undo.enter_context(hooked(self._model.model, self._hook))
+            for number, layer in enumerate(self._layers):
+                undo.callback(layer.register_forward_hook(self._catcher(number)).remove)
+            if not self._can_skip():
+                self._layers = []
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take them off again."""
+        self._undo.close()
+
+    @property
+    def reuses_layers(self) -> bool:
+        """Whether lower layers are left out where nothing changed in them; not for every architecture."""
+        return bool(self._layers)
+
+    # ---- measures ----------------------------------------------------------------------------------------------------
+
+    def losses(self, board: Board) -> Losses:
+        """`[sequences]`: each sequence's total loss in nats."""
+        self._fetch(board, range(len(self.sequences)))
+        return np.concatenate([self._loss(board, batch) for batch in self._batches])
+
+    def estimates(self, board: Board, *, within: float = 0.0) -> Iterator[Impact]:
+        """A first estimate from a few sequences, and better ones until all are used or the interval is small enough.
+
+        Stop asking, and no further batch is run.
+
+        Args:
+            board: the switchboard, or controls.
+            within: half the width of the interval that is small enough, as a share: 0.005 is half a percent.
+        """
+        neural, hybrid = np.empty(0), np.empty(0)
+        for batch in self._batches:
+            self._fetch(board, batch)
+            neural = np.concatenate([neural, self._loss({}, batch)])
+            hybrid = np.concatenate([hybrid, self._loss(board, batch)])
+            impact = self._impact(board, neural, hybrid)
+            yield impact
+            if impact.interval and impact.interval[1] - impact.interval[0] <= 2 * within:
+                return
+
+    def impact(self, board: Board, *, details: bool = False) -> Impact:
+        """The perplexity on all sequences; with `details`, how far the next-token distributions are apart, too."""
+        result = self._impact(board, self.losses({}), self.losses(board))
+        if not details:
+            return result
+        divergence, agreement = self._compare(board)
+        return replace(result, divergence=divergence, agreement=agreement)
+
+    def increase(self, board: Board) -> float:
+        """`Impact.increase` alone."""
+        return self._impact(board, self.losses({}), self.losses(board)).increase
+
+    def _impact(self, board: Board, neural: Losses, hybrid: Losses) -> Impact:
+        ids = [sequence.ids for sequence in self.sequences[: len(neural)]]
+        failed = {
+            head: count
+            for head, program in board.items()
+            if not isinstance(program, Control)
+            and (count := sum(self._predictions.failure(program, each) is not None for each in ids))
+        }
+        return Impact(neural, hybrid, self._length - 1, len(self.sequences), len(board), failed=failed, seed=self._seed)
+
+    def _compare(self, board: Board) -> tuple[float, float]:
+        """KL divergence and top-1 agreement, mean over the predicted tokens."""
+        divergence = agreement = 0.0
+        for batch in self._batches:
+            own = self._logits({}, batch)[:, :-1].float()
+            other = self._logits(board, batch)[:, :-1].float()
+            agreement += float((own.argmax(-1) == other.argmax(-1)).sum())
+            own, other = own.log_softmax(-1), other.log_softmax(-1)
+            divergence += float((own.exp() * (own - other)).sum(dtype=torch.float64))
+        tokens = len(self.sequences) * (self._length - 1)
+        return divergence / tokens, agreement / tokens
+
+    # ---- running -----------------------------------------------------------------------------------------------------
+
+    def _cut(self) -> Iterator[range]:
+        """Batches: a small one first, the others as large as memory allows."""
+        vocabulary = self._model.model.config.get_text_config().vocab_size
+        size = max(1, min(BATCH_TOKENS, _LOGITS // (4 * vocabulary)) // self._length)
+        start = 0
+        while start < len(self.sequences):
+            stop = min(len(self.sequences), start + (min(_FIRST, size) if start == 0 else size))
+            yield range(start, stop)
+            start = stop
+
+    def _fetch(self, board: Board, places: range) -> None:
+        programs = [program for program in board.values() if not isinstance(program, Control)]
+        self._predictions.fetch(programs, [self.sequences[place].ids for place in places])
+
+    def _loss(self, board: Board, batch: range) -> Losses:
+        """`[B]`, in nats; remembered."""
+        key = (batch.start, _prefixes(_by_layer(board), self._model.geometry.layers)[-1])
+        if key not in self._losses:
+            logits = self._logits(board, batch)
+            with torch.inference_mode():
+                targets = torch.tensor([self.sequences[place].ids for place in batch], device=logits.device)
+                targets = torch.cat([targets[:, 1:], torch.full_like(targets[:, :1], _IGNORED)], dim=1)
+                loss = nn.functional.cross_entropy(
+                    logits.float().flatten(0, 1), targets.flatten(), ignore_index=_IGNORED, reduction="none"
+                )
+                self._losses[key] = loss.view(len(batch), -1).double().sum(1).cpu().numpy()
+        return self._losses[key]
+
+    def _logits(self, board: Board, batch: range) -> Tensor:
+        """`[B, n, vocabulary]`, from the lowest layer that has to be run."""
+        by_layer = _by_layer(board)
+        prefixes = _prefixes(by_layer, self._model.geometry.layers)
+        begin, stream = self._deepest(batch, prefixes)
+        ids = torch.tensor([self.sequences[place].ids for place in batch])
+        self._current, self._captured = (batch, by_layer), {}
+        try:
+            with torch.inference_mode(), _handing_through(self._layers[:begin], self._output(stream)):
+                logits: Tensor = run_batch(self._model.model, ids).logits
+        except RuntimeError as error:  # out of memory: on the CPU torch has no class of its own for that
+            raise ModelError(
+                f"{self._model.name} cannot run on {len(batch)} texts of {self._length} tokens: "
+                f"{str(error).splitlines()[0]}",
+                hint=f"use --length {max(2, self._length // 2)}, or another --device",
+            ) from error
+        finally:
+            self._current = None
+        for number, out in self._captured.items():
+            if number >= begin:
+                self._streams.put((batch.start, prefixes[number + 1]), out, out.numel() * out.element_size())
+        self._captured = {}
+        return logits
+
+    def _output(self, stream: Tensor | None) -> Any:
+        """A stream as the model's layers give it back: alone, or first of some."""
+        return (stream, *[None] * (self._width - 1)) if self._width and stream is not None else stream
+
+    def _deepest(self, batch: range, prefixes: Sequence[int]) -> tuple[int, Tensor | None]:
+        """The lowest layer that has to be run, and the stream that enters it."""
+        if self._layers:
+            for layer in range(len(prefixes) - 1, 0, -1):
+                stream = self._streams.get((batch.start, prefixes[layer]))
+                if stream is not None:
+                    return layer, stream
+        return 0, None
+
+    def _hook(self, layer: int, pattern: OwnPattern) -> Mapping[int, Tensor]:
+        if self._current is None or layer not in self._current[1]:
+            return {}
+        batch, by_layer = self._current
+        found = {head: self._matrix(surrogate, batch, pattern) for head, surrogate in by_layer[layer].items()}
+        missing = {head: places for head, (_, places) in found.items()}
+        return or_own({head: within_sight(matrix, pattern) for head, (matrix, _) in found.items()}, missing, pattern)
+
+    def _matrix(self, surrogate: Surrogate, batch: range, pattern: OwnPattern) -> tuple[Tensor, list[int]]:
+        """`[B, n, n]` on the layer's device, and the places of sequences without a prediction."""
+        key = (_name(surrogate), batch.start, pattern.device)
+        known = self._matrices.get(key)
+        if known is None:
+            if isinstance(surrogate, Control):
+                matrix = control_matrix(surrogate, self._length).expand(len(batch), -1, -1)
+                missing: list[int] = []
+            else:
+                packed = [self._predictions.packed(surrogate, self.sequences[place].ids) for place in batch]
+                matrix, missing = stacked(packed, self._length)
+            known = (matrix.to(pattern.device), missing)
+            self._matrices.put(key, known, matrix.numel() * matrix.element_size())
+        return known
+
+    def _catcher(self, number: int) -> Any:
+        def catch(_layer: nn.Module, _args: Any, output: Any) -> None:
+            if self._current is not None:
+                self._width = len(output) if isinstance(output, tuple) else 0
+                self._captured[number] = output[0] if isinstance(output, tuple) else output
+
+        return catch
+
+    def _can_skip(self) -> bool:
+        """Whether the logits are the same when the lower half of the layers hands a kept stream through."""
+        if len(self._layers) != self._model.geometry.layers:
+            return False
+        batch, board = self._batches[0][:1], {HeadId(len(self._layers) // 2, 0): Control.UNIFORM}
+        kept = self._streams
+        try:
+            self._streams = Kept(0)
+            whole = self._logits(board, batch)
+            self._streams = Kept(_MEMORY)
+            self._logits({}, batch)
+            part = self._logits(board, batch)
+        except (ModelError, AttributeError, IndexError, TypeError, ValueError):
+            return False
+        finally:
+            self._streams = kept
+            self._matrices = Kept(self._memory)
+        return bool((whole - part).abs().max() <= _SAME)
+
+
+_IGNORED: Final = -100
+
+
+def _name(surrogate: Surrogate) -> str:
+    return surrogate.value if isinstance(surrogate, Control) else surrogate.source
+
+
+def _by_layer(board: Board) -> dict[int, dict[int, Surrogate]]:
+    by_layer: dict[int, dict[int, Surrogate]] = {}
+    for head, surrogate in sorted(board.items()):
+        by_layer.setdefault(head.layer, {})[head.index] = surrogate
+    return by_layer
+
+
+def _prefixes(by_layer: Mapping[int, Mapping[int, Surrogate]], layers: int) -> list[int]:
+    """For each layer, and for the end, a hash of what stands in for heads of the layers below it."""
+    hashes = [0]
+    for layer in range(layers):
+        here = tuple((index, _name(surrogate)) for index, surrogate in by_layer.get(layer, {}).items())
+        hashes.append(hash((hashes[-1], here)))
+    return hashes
+
+
+def _layers(model: Any, count: int) -> list[Any]:
+    """The model's layers, in order; empty where they are not one list."""
+    lists = [part for part in model.modules() if isinstance(part, nn.ModuleList) and len(part) == count]
+    return list(lists[0]) if lists else []
+
+
+@contextmanager
+def _handing_through(layers: Sequence[Any], output: Any) -> Iterator[None]:
+    """Let these layers give back `output`, whatever comes in, instead of running."""
+    before = [layer.__dict__.get("forward") for layer in layers]
+    for layer in layers:
+        layer.forward = lambda *_args, **_options: output
+    try:
+        yield
+    finally:
+        for layer, own in zip(layers, before, strict=True):
+            if own is None:
+                del layer.forward
+            else:
+                layer.forward = own
