@@ -16,24 +16,42 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from readhead.api import explain, score
     from readhead.corpus import Sizes
     from readhead.errors import ReadheadError
+    from readhead.explanation import Explanation
     from readhead.heads import HeadId
     from readhead.scores import HeadScore
-    from readhead.session import Explanation, explain, score
+    from readhead.surrogates.hybrid import replaced
+    from readhead.surrogates.planner import Plan
+    from readhead.surrogates.switchboard import Switchboard
 
 __version__ = "0.1.0"
 
-__all__ = ["Explanation", "HeadId", "HeadScore", "ReadheadError", "Sizes", "explain", "score"]
+__all__ = [
+    "Explanation",
+    "HeadId",
+    "HeadScore",
+    "Plan",
+    "ReadheadError",
+    "Sizes",
+    "Switchboard",
+    "explain",
+    "replaced",
+    "score",
+]
 
 _HOMES = {
-    "Explanation": "readhead.session",
+    "Explanation": "readhead.explanation",
     "HeadId": "readhead.heads",
     "HeadScore": "readhead.scores",
     "ReadheadError": "readhead.errors",
+    "Plan": "readhead.surrogates.planner",
     "Sizes": "readhead.corpus",
-    "explain": "readhead.session",
-    "score": "readhead.session",
+    "Switchboard": "readhead.surrogates.switchboard",
+    "explain": "readhead.api",
+    "replaced": "readhead.surrogates.hybrid",
+    "score": "readhead.api",
 }
 
 

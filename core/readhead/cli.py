@@ -5,6 +5,7 @@ Modules are imported inside the commands, so that `readhead --help` waits for no
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 import sys
@@ -17,11 +18,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from readhead.errors import ProgramError, ReadheadError, StoreError, UsageError
-from readhead.options import Options, with_options
+from readhead.options import Options, Replacing, with_options
 
 if TYPE_CHECKING:
     from readhead.program import Program
     from readhead.session import Session
+    from readhead.surrogates.planner import Plan
     from readhead.synthesis.files import Saved
     from readhead.synthesis.front import Wanted
 
@@ -69,6 +71,9 @@ TimeLimit = Annotated[
 ]
 
 
+_CONTROLS = "For comparison on the same heads: zero, uniform, first in a list, or all, or none."
+
+
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder of the new workspace.")] = Path(),
@@ -94,13 +99,19 @@ def explain(
     set_size: SetSize = 12,
     time_limit: TimeLimit = None,
     library_only: Annotated[bool, typer.Option("--library-only", help="Write no programs: rank the library.")] = False,
+    order: Annotated[str, typer.Option(help="Heads of the curve, which first: iou, impact or greedy.")] = "iou",
+    controls: Annotated[str, typer.Option(help=_CONTROLS)] = "uniform",
+    joint: Annotated[
+        bool, typer.Option("--joint", help="Fit all programs' constants together to the model's output.")
+    ] = False,
 ) -> None:
-    """Find the best program for every head, and how good it is."""
+    """Find the best program for every head, how good it is, and what replacing heads costs."""
     if name is not None:
         options = replace(options, model=name)
+    plan = _plan(order, controls, joint=joint)
     with options.session() as session:
         wanted = None if library_only else _wanted(session, terms, set_size if token_sets else 0, time_limit)
-        result = session.explain(session.library(), wanted=wanted)
+        result = session.explain(session.library(), wanted=wanted, plan=plan)
         saved = session.save_programs(result.written) if session.workspace.lasts else []
     _print(options, result.as_dict(), result)
     _tell_saved(saved, unsaved=result.written)
@@ -247,6 +258,77 @@ def show(
     _print(options, view.as_dict(), view)
 
 
+@app.command(name="replace")
+@with_options
+def replace_heads(
+    options: Options,
+    replacing: Replacing,
+    *,
+    curve: Annotated[
+        bool, typer.Option("--curve", help="The perplexity at 5 to 100 % of the heads; --order may list several.")
+    ] = False,
+    controls: Annotated[str, typer.Option(help=_CONTROLS)] = "all",
+    within: Annotated[
+        float, typer.Option(help="Stop when the interval is no wider than ± so many percent.", min=0, metavar="PCT")
+    ] = 0.0,
+    save: Annotated[Path | None, typer.Option(help="Save the switchboard to this file.")] = None,
+) -> None:
+    """Put programs into the model, and measure the perplexity."""
+    from readhead.surrogates.study import Study
+
+    orders = replacing.order.split(",")
+    plans = [_plan(order, controls, joint=False) for order in orders] if curve else []
+    selection = dataclasses.replace(replacing, order=orders[0]).selection(fraction=1.0 if curve else None)
+    with options.session() as session:
+        study = Study.of(session, selection)
+        result = study.replacement(
+            selection, controls=_plan("iou", controls, joint=False).controls, plans=plans, within=within / 100
+        )
+    if save:
+        result.board.save(save)
+        _talk(f"the switchboard is in {save}")
+    _print(options, result.as_dict(), result)
+
+
+@app.command()
+@with_options
+def generate(
+    options: Options,
+    replacing: Replacing,
+    prompt: Annotated[str, typer.Argument(help="The beginning of the text.")],
+    tokens: Annotated[int, typer.Option(help="The most tokens to write.", min=1)] = 60,
+    temperature: Annotated[float, typer.Option(help="0 for the likeliest token; 1 to draw.", min=0)] = 0.0,
+) -> None:
+    """Text from the hybrid model beside the neural one; by default with a quarter of the heads replaced."""
+    from readhead.surrogates.study import Study
+    from readhead.surrogates.views import live_continuation
+
+    selection = replacing.selection(fraction=0.25)
+    with options.session() as session:
+        study = Study.of(session, selection)
+        heads = study.selected(selection)
+        result = live_continuation(study.generate(heads, prompt, tokens=tokens, temperature=temperature))
+    _print(options, result.as_dict() | {"replaced": [str(head) for head in heads]}, result)
+
+
+@app.command()
+@with_options
+def bisect(
+    options: Options,
+    replacing: Replacing,
+    prompt: Annotated[str, typer.Argument(help="A text on which the hybrid model goes astray.")],
+    share: Annotated[float, typer.Option(help="Share of the harm that has to go.")] = 0.8,
+) -> None:
+    """Which replaced heads broke a prompt; by default with half of the heads replaced."""
+    from readhead.surrogates.study import Study
+
+    selection = replacing.selection(fraction=0.5)
+    with options.session() as session:
+        study = Study.of(session, selection)
+        result = study.guilt(study.selected(selection), prompt, share=share)
+    _print(options, result.as_dict(), result)
+
+
 @app.command()
 @with_options
 def record(options: Options, files: Annotated[list[Path], typer.Argument(help="Program files.")]) -> None:
@@ -326,6 +408,18 @@ def _wanted(session: Session, terms: int, set_size: int, time_limit: float | Non
     if session.workspace.lasts:
         check_folder(session.workspace.programs)  # before any work
     return Wanted(terms=terms, seed=session.seed, time_limit=time_limit, effort=Effort(set_size=set_size))
+
+
+def _plan(order: str, controls: str, *, joint: bool) -> Plan:
+    from readhead.surrogates.planner import Plan
+    from readhead.surrogates.switchboard import Control
+
+    named = {"all": [each.value for each in Control], "none": []}.get(controls, controls.split(","))
+    unknown = [name for name in named if name not in set(Control)]
+    if unknown:
+        known = ", ".join(each.value for each in Control)
+        raise UsageError(f"there is no control {unknown[0]!r}", hint=f"controls: {known}, all, none")
+    return Plan(order=order, controls=tuple(map(Control, named)), joint=joint)  # type: ignore[arg-type]  # checked there
 
 
 def _part(name: str) -> Any:  # noqa: ANN401 - a Part, checked here

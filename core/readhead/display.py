@@ -12,14 +12,16 @@ from rich.console import Console, ConsoleOptions, Group
 from rich.table import Table
 from rich.text import Text as Styled
 
+from readhead.surrogates.views import curve_table, left_neural, texts_of
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from readhead.explanation import Explanation, PatternView
     from readhead.patterns import Array
     from readhead.program import Program
     from readhead.record import Drift
     from readhead.scores import Found, HeadScore
-    from readhead.session import Explanation, PatternView
     from readhead.synthesis.constants import Fitted
     from readhead.synthesis.outcome import Synthesis
 
@@ -41,7 +43,9 @@ _SHADES = (
 def explanation_table(explanation: Explanation) -> RenderableType:
     """The table of `readhead explain`, with what it means below it."""
     corpus, part = explanation.corpus, explanation.part
-    title = f"{explanation.model}: {len(explanation.heads)} heads, on {_texts(len(corpus[part]), part, corpus.length)}"
+    title = (
+        f"{explanation.model}: {len(explanation.heads)} heads, on {texts_of(len(corpus[part]), part, corpus.length)}"
+    )
     lines = [
         (
             f"Mean IoU {explanation.mean_iou:.3f} at {corpus.length} tokens; "
@@ -63,11 +67,11 @@ def explanation_table(explanation: Explanation) -> RenderableType:
         f"{broken.program.path or broken.program.name}: coverage {broken.coverage:.0%}; {_reason(broken.error)}"
         for broken in explanation.broken
     ]
-    return Group(Styled(title, style="bold"), head_table(explanation.heads), *(Styled(line) for line in lines))
-
-
-def _texts(count: int, part: str, length: int) -> str:
-    return f"{count} {part} text{'s' if count > 1 else ''} of {length} tokens"
+    parts: list[RenderableType] = [Styled(title, style="bold"), head_table(explanation.heads)]
+    if explanation.curve is not None:
+        parts.append(curve_table(explanation.curve, part))
+    lines += left_neural(explanation.neural)
+    return Group(*parts, *(Styled(line) for line in lines))
 
 
 def _reason(error: dict[str, Any]) -> str:
@@ -117,7 +121,7 @@ def _remark(head: HeadScore) -> str:
 def score_view(scores: Sequence[HeadScore]) -> RenderableType:
     """The table of `readhead score`, with each score's further figures and worst rows below it."""
     first = scores[0]
-    title = Styled(_texts(first.sequences, first.part, first.length), style="bold")
+    title = Styled(texts_of(first.sequences, first.part, first.length), style="bold")
     parts: list[RenderableType] = [title, head_table(scores)]
     for score in (score for score in scores if not score.error):
         name = f"{score.program.name} on {score.head}"
@@ -168,7 +172,7 @@ def synthesis_view(synthesis: Synthesis, *, front: bool = False) -> RenderableTy
     """The table of `readhead synthesize`, with the fronts where they are asked for, and what can be merged."""
     corpus, scores = synthesis.corpus, synthesis.heads
     count = f"{len(scores)} head{'s' if len(scores) > 1 else ''}"
-    title = f"{synthesis.model}: {count}, on {_texts(len(corpus['held-out']), 'held-out', corpus.length)}"
+    title = f"{synthesis.model}: {count}, on {texts_of(len(corpus['held-out']), 'held-out', corpus.length)}"
     lines = [
         f"Mean IoU {synthesis.mean_iou:.3f} at {corpus.length} tokens.",
         f"{synthesis.fewest} of {len(scores)} programs are enough for a mean IoU within 0.01 of that (on dev).",

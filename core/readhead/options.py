@@ -1,4 +1,4 @@
-"""The flags that commands share: one dataclass, added to a command's signature by `with_options`."""
+"""The flags that commands share: dataclasses, added to a command's signature by `with_options`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import inspect
 import typing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +16,10 @@ import typer
 from readhead.errors import UsageError
 
 if TYPE_CHECKING:
+    from readhead.heads import HeadId
+    from readhead.program import Program
     from readhead.session import Session
+    from readhead.surrogates.planner import Selection
     from readhead.workspace import Settings, Workspace
 
 
@@ -86,24 +89,104 @@ def _from_root(root: Path, location: str) -> str:
     return str(root / location) if location != "bundled" and inside.exists() else location
 
 
+@dataclass(frozen=True)
+class Replacing:
+    """What the flags said about the heads to replace; None where a flag was not given."""
+
+    fraction: Annotated[
+        float | None, typer.Option(help="Share of all heads, the first of the order: 0.25.", show_default=False)
+    ] = None
+    heads: Annotated[
+        str | None,
+        typer.Option(help="Heads in a list, with a file where not their best program is meant: L0H1,L2H3=FILE."),
+    ] = None
+    budget: Annotated[
+        str | None, typer.Option(help="The most heads that cost no more perplexity (dev), such as 5%.", metavar="PCT")
+    ] = None
+    switchboard: Annotated[Path | None, typer.Option(help="A file that `replace --save` wrote.")] = None
+    order: Annotated[str, typer.Option(help="Which heads first: iou, impact or greedy.")] = "iou"
+    terms: Annotated[
+        int | None,
+        typer.Option(
+            help="Write programs of so many terms for all heads first; by default the library's and the workspace's"
+            " programs are used.",
+            min=1,
+            max=32,
+        ),
+    ] = None
+    joint: Annotated[
+        bool, typer.Option("--joint", help="First fit all programs' constants together to the model's output.")
+    ] = False
+
+    def selection(self, *, fraction: float | None = None) -> Selection:
+        """The same, read; `fraction` is meant where no flag says which heads."""
+        from readhead.surrogates.planner import Selection  # noqa: PLC0415 - `readhead --help` does not wait for numpy
+        from readhead.surrogates.switchboard import Switchboard  # noqa: PLC0415 - as above
+
+        heads, programs = _heads_and_programs(self.heads or "")
+        said = bool(heads) or any(value is not None for value in (self.fraction, self.budget, self.switchboard))
+        return Selection(
+            fraction=self.fraction if said else fraction,
+            heads=heads,
+            budget=None if self.budget is None else _percent(self.budget),
+            switchboard=None if self.switchboard is None else Switchboard.load(self.switchboard),
+            programs=programs,
+            order=self.order,  # type: ignore[arg-type]  # checked there
+            terms=self.terms,
+            joint=self.joint,
+        )
+
+
+def _heads_and_programs(listed: str) -> tuple[tuple[HeadId, ...], dict[HeadId, Program]]:
+    """`L0H1,L2H3=FILE`, read."""
+    from readhead.heads import HeadId  # noqa: PLC0415 - as above
+    from readhead.program import read_program  # noqa: PLC0415 - as above
+
+    pairs = [item.partition("=") for item in listed.split(",") if item.strip()]
+    named = {HeadId.parse(head): file for head, _, file in pairs}
+    return tuple(named), {head: read_program(file) for head, file in named.items() if file}
+
+
+def _percent(text: str) -> float:
+    """`5%` or `5` as 0.05."""
+    try:
+        return float(text.strip().removesuffix("%")) / 100
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no percentage", hint="write --budget 5%") from error
+
+
 def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`command(options, …)` as a function that typer can read: the shared flags follow the command's own."""
+    """`command(options, …)` as a function that typer can read: the flags of its first parameters follow its own.
+
+    The first parameters are the ones whose annotations are dataclasses of this module.
+    """
     hints = typing.get_type_hints(command, include_extras=True)
-    own = [p.replace(annotation=hints[p.name]) for p in list(inspect.signature(command).parameters.values())[1:]]
-    shared_hints = typing.get_type_hints(Options, include_extras=True)
+    parameters = list(inspect.signature(command).parameters.values())
+    groups = [hints[parameter.name] for parameter in parameters if is_dataclass(hints[parameter.name])]
+    own = [p.replace(annotation=hints[p.name]) for p in parameters[len(groups) :]]
+    names = {parameter.name for parameter in own}
     shared = [
-        parameter.replace(annotation=shared_hints[parameter.name], kind=inspect.Parameter.KEYWORD_ONLY)
-        for parameter in inspect.signature(Options).parameters.values()
-        if parameter.name not in {p.name for p in own}
+        parameter.replace(
+            annotation=typing.get_type_hints(group, include_extras=True)[parameter.name],
+            kind=inspect.Parameter.KEYWORD_ONLY,
+        )
+        for group in reversed(groups)
+        for parameter in inspect.signature(group).parameters.values()
+        if parameter.name not in names
     ]
 
     @functools.wraps(command)
     def call(**values: Any) -> Any:  # noqa: ANN401 - whatever the command takes and gives
         flags = {parameter.name: values.pop(parameter.name) for parameter in shared}
-        return command(Options(**flags), **values)
+        filled = [group(**{name: flags[name] for name in _field_names(group) & flags.keys()}) for group in groups]
+        return command(*filled, **values)
 
     keyword_only = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
     call.__signature__ = inspect.Signature([*keyword_only, *shared])  # type: ignore[attr-defined]  # inspect reads it
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *shared)}
     del call.__wrapped__  # or inspect looks through
     return call
+
+
+def _field_names(group: Any) -> set[str]:  # noqa: ANN401 - a dataclass
+    return {item.name for item in fields(group)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,10 +14,16 @@ if TYPE_CHECKING:
     from readhead.library import Report
 
 
+@cache
+def talk_console() -> Console:
+    """The one console on stderr, so that whatever is drawn there at once is drawn together."""
+    return Console(stderr=True)
+
+
 @contextmanager
 def progress() -> Iterator[Report]:
     """A function to report to: a stage's name, what is done and what there is to do."""
-    console = Console(stderr=True)
+    console = talk_console()
     columns = (
         TextColumn("{task.description:<10}"),
         BarColumn(),

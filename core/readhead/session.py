@@ -1,25 +1,25 @@
-"""The main job: extract, synthesize, rank, tell.
+"""The main job: extract, synthesize, rank, replace, tell.
 
 1. Extract the neural patterns of all heads on the corpus, into the workspace's store.
 2. Write programs for every head from its patterns on `fit`.
 3. Rank them and every program of the library against every head on `dev`.
-4. Measure each head's best program on `held-out`.
+4. Measure each head's best program on `held-out`, and the perplexity there with ever more heads replaced.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
-from statistics import fmean, median
-from typing import TYPE_CHECKING, Any, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from readhead.corpus import Corpus, Part, Sizes, build_corpus, read_documents, tokenize
+from readhead.corpus import Corpus, Part, build_corpus, read_documents, tokenize
 from readhead.errors import ProgramError, UsageError
+from readhead.explanation import Explanation, PatternView
 from readhead.heads import HeadId
 from readhead.library import (
     Ranking,
@@ -35,12 +35,13 @@ from readhead.library import (
     score_pairs,
     shipped_library,
 )
-from readhead.patterns import Array, extract_patterns, read_packed, unpack
-from readhead.program import Program, parse, read_program
+from readhead.patterns import extract_patterns, read_packed, unpack
+from readhead.program import Program
 from readhead.record import without_record
 from readhead.sandbox import Sandbox
 from readhead.scores import Broken, Found, HeadScore
-from readhead.scoring import iou
+from readhead.surrogates.planner import Plan
+from readhead.surrogates.predictions import Predictions
 from readhead.synthesis.constants import ROUNDS, Fitted, fit_constants, fittable_constants
 from readhead.synthesis.cover import fewest, merges
 from readhead.synthesis.files import Saved, merged, save_program
@@ -49,124 +50,24 @@ from readhead.synthesis.outcome import OFFERED, Synthesis
 from readhead.workspace import Settings, Workspace
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
     from readhead.models import LoadedModel
-
-_DIGITS = 4
+    from readhead.surrogates.study import Study
 
 
 @dataclass(frozen=True)
-class Explanation:
-    """The best program for every head of a model, and how good it is."""
+class Choice:
+    """The best program for every head, by the IoU on `dev`."""
 
-    model: str
-    """The model's name."""
-    layers: int
-    corpus: Corpus
-    isolation: str
-    """How programs were kept apart from the machine, in words."""
-    library: int
-    """Programs of the library that were ranked: those that have no more terms than were wanted."""
-    synthesized: int
-    """Programs that were written for the model's heads, and ranked beside the library."""
+    best: Mapping[HeadId, Program]
+    """For every head, layer by layer."""
+    iou: Mapping[HeadId, float]
+    """Of each on its head."""
+    ranking: Ranking
+    """Of the library, and of one written program a head."""
+    written: frozenset[str]
+    """Texts of the programs that were written for the heads."""
     unreached: tuple[HeadId, ...]
     """Heads for which no program was written within the time limit."""
-    broken: tuple[Broken, ...]
-    """Programs with findings, which were not ranked, and programs that failed somewhere on `dev`."""
-    part: Part
-    """The part of the corpus that `heads` are measured on; the programs are chosen on `dev`."""
-    heads: tuple[HeadScore, ...]
-    """One for each head, layer by layer."""
-    seconds: dict[str, float]
-    """What the stages took."""
-
-    @property
-    def written(self) -> list[Program]:
-        """Those of the best programs that were written for the model and have no file yet, each once."""
-        best = {head.program.source: head.program for head in self.heads}
-        return [program for program in best.values() if program.path is None]
-
-    @property
-    def mean_iou(self) -> float:
-        """Mean over heads of the IoU."""
-        return fmean(head.iou for head in self.heads)
-
-    @property
-    def mean_trivial_iou(self) -> float:
-        """Mean over heads of the best trivial program's IoU."""
-        return fmean(head.trivial_iou for head in self.heads)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The document that `readhead explain --json` prints."""
-        return {
-            "model": {"name": self.model, "layers": self.layers, "heads": len(self.heads)},
-            "isolation": self.isolation,
-            "corpus": self.corpus.as_dict(),
-            "programs": {
-                "library": self.library,
-                "synthesized": self.synthesized,
-                "unreached": [str(head) for head in self.unreached],
-                "distinct_best": len({head.program.source for head in self.heads}),
-                "broken": [broken.as_dict() for broken in self.broken],
-            },
-            "part": self.part,
-            "heads": [head.as_dict() for head in self.heads],
-            "mean_iou": self.mean_iou,
-            "median_iou": median(head.iou for head in self.heads),
-            "mean_trivial_iou": self.mean_trivial_iou,
-            "seconds": self.seconds,
-        }
-
-    def __rich__(self) -> RenderableType:
-        from readhead.display import explanation_table  # noqa: PLC0415 - rich only where something is shown
-
-        return explanation_table(self)
-
-    def _repr_html_(self) -> str:
-        from readhead.display import as_html  # noqa: PLC0415 - as above
-
-        return as_html(self)
-
-
-@dataclass(frozen=True)
-class PatternView:
-    """A head's pattern beside a program's prediction, on one text."""
-
-    head: HeadId
-    program: Program
-    tokens: tuple[str, ...]
-    pattern: Array
-    """`[n, n]`, of the neural model."""
-    prediction: Array
-    """`[n, n]`, masked and normalised."""
-
-    @property
-    def iou(self) -> float:
-        """IoU of the two on this text."""
-        return iou(self.pattern, self.prediction)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The document that `readhead show --json` prints."""
-        return {
-            "head": str(self.head),
-            "program": self.program.name,
-            "iou": self.iou,
-            "tokens": list(self.tokens),
-            "pattern": self.pattern.astype(float).round(_DIGITS).tolist(),
-            "prediction": self.prediction.astype(float).round(_DIGITS).tolist(),
-        }
-
-    def __rich__(self) -> RenderableType:
-        from readhead.display import pattern_view  # noqa: PLC0415 - rich only where something is shown
-
-        return pattern_view(self)
-
-    def _repr_html_(self) -> str:
-        from readhead.display import as_html  # noqa: PLC0415 - as above
-
-        return as_html(self)
 
 
 class Session:
@@ -182,7 +83,7 @@ class Session:
 
         documents = read_documents(settings.corpus)  # a wrong name is told before a model is loaded
         model = load_model(settings.model, device=settings.device or None)
-        _check_length(model, settings.length)
+        check_length(model, settings.length)
         corpus = build_corpus(documents, model.tokenizer, settings.sizes, name=settings.corpus, seed=settings.seed)
         return cls(
             model,
@@ -219,7 +120,7 @@ class Session:
 
     def target(self) -> Target:
         """The model's patterns on the corpus, extracted where they are not in the workspace yet."""
-        with self._timed("extract"):
+        with self.timed("extract"):
             store = extract_patterns(
                 self.model,
                 self.corpus.all(),
@@ -238,7 +139,7 @@ class Session:
         if not usable:
             raise ProgramError("there is no program to rank", hint="check the library and the programs folder")
         target = self.target()
-        with self._timed("rank"):
+        with self.timed("rank"):
             return rank(usable, target, self.workspace, self.sandbox, report=self.report)
 
     def write_programs(self, wanted: Wanted, heads: Sequence[HeadId] | None = None) -> Written:
@@ -249,7 +150,7 @@ class Session:
         for head in heads or ():
             self.model.geometry.index_of(head)
         target = self.target()
-        with self._timed("synthesize"):
+        with self.timed("synthesize"):
             from readhead.synthesis.symbolic import write_programs  # noqa: PLC0415 - only a search waits for torch
 
             return write_programs(
@@ -279,7 +180,7 @@ class Session:
         offers = merges(own, square, merge or OFFERED)
         chosen = merged(own, offers if merge else ())
         target = self.target()
-        with self._timed("score"):
+        with self.timed("score"):
             scores = score_known(chosen, target, self.workspace, self.sandbox, report=self.report)
         return Synthesis(
             model=self.model.name,
@@ -304,15 +205,12 @@ class Session:
             self.workspace.note_wrote(program.source)
         return saved
 
-    def explain(
-        self, programs: Sequence[Program], *, wanted: Wanted | None = None, part: Part = "held-out"
-    ) -> Explanation:
-        """The best program for every head, chosen on `dev` and measured on `part`.
+    def choose(self, programs: Sequence[Program], *, wanted: Wanted | None = None) -> Choice:
+        """The best program for every head on `dev`.
 
         Args:
             programs: the library; with `wanted`, those with more terms are left out.
             wanted: what programs to write for the heads, to be ranked beside the library; None for none.
-            part: the part of the corpus that the result tells.
 
         What the workspace knows already is not computed again.
         """
@@ -327,18 +225,80 @@ class Session:
         own = {front.chosen(every, self.model.geometry.index_of(front.head)).source for front in fronts}
         library = {program.source for program in programs}
         ranking = every.among([program for program in every.programs if program.source in library | own])
-        best = [(ranking.programs[k], head) for k, head in zip(ranking.best(), heads, strict=True)]
+        best = {head: ranking.programs[number] for head, number in zip(heads, ranking.best(), strict=True)}
+        iou = {
+            head: float(ranking.iou[ranking.numbers[program.source], place])
+            for place, (head, program) in enumerate(best.items())
+        }
+        return Choice(best, iou, ranking, frozenset(own), unreached)
+
+    def explain(
+        self,
+        programs: Sequence[Program],
+        *,
+        wanted: Wanted | None = None,
+        plan: Plan | None = None,
+        part: Part = "held-out",
+    ) -> Explanation:
+        """The best program for every head, chosen on `dev` and measured on `part`.
+
+        Args:
+            programs: as for `choose`, like `wanted`.
+            wanted: as there.
+            plan: how to measure the perplexity with ever more heads replaced; None not to.
+            part: the part of the corpus that the result tells.
+        """
+        choice = self.choose(programs, wanted=wanted)
+        best, curve, neural = dict(choice.best), None, {}
+        if plan is not None:
+            study = self.study(best, choice.iou)
+            if plan.joint:
+                study = study.fitted_jointly()
+                best |= study.programs
+            curve, neural = study.curve(plan, part=part), dict(study.neural)
         target = self.target()
         self.workspace.store_assignments(
             target.model,
             self.corpus.fingerprint,
-            {
-                str(head): (program.fingerprint, float(ranking.iou[ranking.numbers[program.source], place]))
-                for place, (program, head) in enumerate(best)
-            },
+            {str(head): (program.fingerprint, choice.iou[head]) for head, program in best.items()},
         )
-        with self._timed("score"):
-            scores = score_known(best, target, self.workspace, self.sandbox, part=part, report=self.report)
+        with self.timed("score"):
+            pairs = [(program, head) for head, program in best.items()]
+            scores = score_known(pairs, target, self.workspace, self.sandbox, part=part, report=self.report)
+        return Explanation(
+            model=self.model.name,
+            layers=self.model.geometry.layers,
+            corpus=self.corpus,
+            isolation=self.sandbox.isolation,
+            library=len(choice.ranking.programs) - len(choice.written),
+            synthesized=len(choice.written),
+            unreached=choice.unreached,
+            broken=self._broken(programs, choice.ranking),
+            part=part,
+            heads=tuple(scores),
+            seconds=dict(self.seconds),
+            curve=curve,
+            neural=neural,
+        )
+
+    def study(self, programs: Mapping[HeadId, Program], iou: Mapping[HeadId, float] | None = None) -> Study:
+        """Programs in the place of heads: what they cost, and what the model says with them.
+
+        Args:
+            programs: what may stand in for which head.
+            iou: of each on its head, on `dev`; where it is not given, nothing can be ordered by it.
+        """
+        from readhead.surrogates.study import Study  # noqa: PLC0415 - only who runs a model waits for torch
+
+        return Study(self, programs, iou or {})
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """Programs' predictions on texts, each computed once."""
+        return Predictions(self.model.tokenizer, self.sandbox)
+
+    def _broken(self, programs: Sequence[Program], ranking: Ranking) -> tuple[Broken, ...]:
+        """Programs that were not ranked because of their findings, and those that failed on some `dev` texts."""
         refused = [
             Broken(program, 0.0, refusal(program.findings[0]).as_dict()) for program in programs if program.findings
         ]
@@ -347,19 +307,7 @@ class Session:
             for program, failed, failures in zip(ranking.programs, ranking.failed, ranking.failures, strict=True)
             if failures
         ]
-        return Explanation(
-            model=self.model.name,
-            layers=self.model.geometry.layers,
-            corpus=self.corpus,
-            isolation=self.sandbox.isolation,
-            library=len(ranking.programs) - len(own),
-            synthesized=len(own),
-            unreached=unreached,
-            broken=(*refused, *failing),
-            part=part,
-            heads=tuple(scores),
-            seconds=dict(self.seconds),
-        )
+        return (*refused, *failing)
 
     def find(self, program: Program, others: Sequence[Program]) -> list[Found]:
         """All heads in the order of the program's IoU on `dev`, with its place among `others`."""
@@ -379,7 +327,7 @@ class Session:
         """Every figure of each (program, head)."""
         self._check_heads(pairs)
         target = self.target()
-        with self._timed("score"):
+        with self.timed("score"):
             return score_pairs(pairs, target, self.sandbox, part=part, mistakes=mistakes, report=self.report)
 
     def fit(self, tasks: Sequence[tuple[Program, Sequence[HeadId]]], *, rounds: int = ROUNDS) -> list[Fitted]:
@@ -391,7 +339,7 @@ class Session:
         for program, _ in tasks:
             fittable_constants(program)  # what cannot be fitted is told before any work
         target = self.target()
-        with self._timed("fit"):
+        with self.timed("fit"):
             results = [
                 fit_constants(program, heads, target, self.sandbox, rounds=rounds, report=self.report)
                 for program, heads in tasks
@@ -412,7 +360,7 @@ class Session:
             program = ranking.programs[ranking.best()[place]]
         sequence = self.corpus["dev"][0] if text is None else tokenize(self.model.tokenizer, text)
         length = len(sequence.ids)
-        _check_length(self.model, length)
+        check_length(self.model, length)
         pattern = read_packed(self.model, [sequence])[0, place].astype(np.float32)
         ((predictions, failures),) = predict([program], [sequence], self.sandbox)
         if predictions[0] is None:
@@ -435,116 +383,21 @@ class Session:
                 raise UsageError(f"{told}: {error}" if told else str(error), hint=error.hint) from error
 
     @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
+    def timed(self, stage: str) -> Iterator[None]:
+        """Count the time of the block to a stage."""
         start = time.perf_counter()
         yield
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
 
-def _check_length(model: LoadedModel, length: int) -> None:
+def check_length(model: LoadedModel, length: int) -> None:
+    """Refuse texts that are longer than the model's context.
+
+    Raises:
+        UsageError: naming both lengths.
+    """
     positions = getattr(model.model.config.get_text_config(), "max_position_embeddings", None)
     if positions is not None and length > positions:
         raise UsageError(
             f"{length} tokens are more than the {positions} positions of {model.name}", hint="use a smaller --length"
         )
-
-
-def explain(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    texts: Iterable[str] | None = None,
-    *,
-    programs: Iterable[str | Path] = (),
-    terms: int | None = 8,
-    sizes: Sizes | None = None,
-    seed: int = 0,
-    workspace: str | Path | None = None,
-    report: Report | None = None,
-) -> Explanation:
-    """The best program for every head of a model that is already loaded, synthesized or of the library.
-
-    Nothing is reloaded, and the model's attention implementation is what it was afterwards.
-
-    Args:
-        model: any supported causal language model, on any device.
-        tokenizer: its tokenizer.
-        texts: documents; the bundled stories by default. They are split by document into fit, dev and held-out.
-        programs: program files to rank beside the shipped library.
-        terms: the most terms of a program, written for a head or taken from the library, 1 to 32; None to write none
-            and rank the library alone.
-        sizes: sequences a part, and their length in tokens.
-        seed: of the split.
-        workspace: a folder that keeps patterns and scores for the next call; by default nothing is kept.
-        report: called with a stage's name, what is done and what there is to do.
-
-    Raises:
-        ReadheadError: for a model, text or program that cannot be used; `hint` names the cure.
-    """
-    with _session(model, tokenizer, texts, sizes, seed, workspace, report) as session:
-        listed = [*load_programs(shipped_library()), *map(read_program, programs)]
-        return session.explain(listed, wanted=None if terms is None else Wanted(terms=terms, seed=seed))
-
-
-def score(
-    programs: Iterable[str | Path],
-    heads: Iterable[str],
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    texts: Iterable[str] | None = None,
-    *,
-    part: Part = "held-out",
-    mistakes: int = 3,
-    sizes: Sizes | None = None,
-    seed: int = 0,
-    workspace: str | Path | None = None,
-) -> list[HeadScore]:
-    """How well each program predicts each head, one result a program and head in the order given.
-
-    Args:
-        programs: program files (a `Path`), or programs' texts (a `str` with a line break).
-        heads: heads such as `L3H7`.
-        model: as for `explain`, like `tokenizer`, `texts`, `sizes`, `seed` and `workspace`.
-        tokenizer: the model's tokenizer.
-        texts: documents; the bundled stories by default.
-        part: the part of the corpus that is scored: `fit`, `dev` or `held-out`.
-        mistakes: how many of the worst rows each result tells.
-        sizes: sequences a part, and their length in tokens.
-        seed: of the split.
-        workspace: a folder that keeps patterns for the next call.
-
-    Raises:
-        ReadheadError: for a model, text, head or program file that cannot be used.
-    """
-    parsed = [parse(p) if isinstance(p, str) and "\n" in p else read_program(p) for p in programs]
-    named = [HeadId.parse(head) for head in heads]
-    with _session(model, tokenizer, texts, sizes, seed, workspace, None) as session:
-        return session.score([(program, head) for program in parsed for head in named], part=part, mistakes=mistakes)
-
-
-@contextmanager
-def _session(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    texts: Iterable[str] | None,
-    sizes: Sizes | None,
-    seed: int,
-    workspace: str | Path | None,
-    report: Report | None,
-) -> Iterator[Session]:
-    from readhead.models import wrap_model  # noqa: PLC0415 - only who reads a model waits for torch
-
-    documents = read_documents("bundled") if texts is None else texts
-    loaded = wrap_model(model, tokenizer)
-    _check_length(loaded, (sizes or Sizes()).length)
-    corpus = build_corpus(documents, tokenizer, sizes, name="bundled" if texts is None else "texts", seed=seed)
-    with (
-        Workspace.open(workspace) if workspace else Workspace.temporary() as opened,
-        Session(
-            loaded,
-            corpus,
-            opened,
-            report=report,
-            allow_reduced_isolation=opened.settings.allow_reduced_isolation,
-        ) as session,
-    ):
-        yield session

@@ -171,6 +171,13 @@ class Meter:
         """`Impact.increase` alone."""
         return self._impact(board, self.losses({}), self.losses(board)).increase
 
+    def expected(self, board: Board, count: int) -> list[tuple[str, float]]:
+        """The likeliest tokens after the first sequence, as the tokenizer writes them, with their probabilities."""
+        self._fetch(board, self._batches[0])
+        shares, tokens = self._logits(board, self._batches[0])[0, -1].float().softmax(-1).topk(count)
+        names = [str(self._model.tokenizer.decode([token])) for token in tokens.tolist()]
+        return list(zip(names, shares.tolist(), strict=True))
+
     def _impact(self, board: Board, neural: Losses, hybrid: Losses) -> Impact:
         ids = [sequence.ids for sequence in self.sequences[: len(neural)]]
         failed = {

@@ -7,22 +7,76 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, get_args
 
 from readhead.errors import UsageError
 from readhead.heads import HeadId
 from readhead.program import Program
 from readhead.surrogates.impact import Curve, CurvePoint, Impact
-from readhead.surrogates.switchboard import Board, Control
+from readhead.surrogates.switchboard import Board, Control, Switchboard
 
 Order = Literal["iou", "impact", "greedy"]
 ORDERS: Final[tuple[str, ...]] = get_args(Order)
 FRACTIONS: Final = (0.05, 0.10, 0.25, 0.40, 0.50, 0.75, 1.0)
+Programs = Mapping[HeadId, Program]
 TRIED: Final = 12
 """Heads that the greedy order measures anew in each step; those that looked cheapest when last measured."""
 
+
+@dataclass(frozen=True)
+class Plan:
+    """How a curve is measured."""
+
+    order: Order = "iou"
+    controls: tuple[Control, ...] = (Control.UNIFORM,)
+    """What to put on the same heads for comparison."""
+    fractions: tuple[float, ...] = FRACTIONS
+    """Of all heads of the model."""
+    joint: bool = False
+    """Fit the constants of all programs together to the model's output first."""
+
+    def __post_init__(self) -> None:
+        if self.order not in ORDERS:
+            raise UsageError(f"there is no order {self.order!r}", hint=f"orders: {', '.join(ORDERS)}")
+        for fraction in self.fractions:
+            count_of(fraction, 1)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which heads to replace, said in one of four ways, and by what."""
+
+    fraction: float | None = None
+    """So much of all heads, the first of the order."""
+    heads: tuple[HeadId, ...] = ()
+    budget: float | None = None
+    """The most heads, from the front of the order, that cost no more perplexity on dev; a share: 0.05."""
+    switchboard: Switchboard | None = None
+    programs: Programs = field(default_factory=dict)
+    """For some heads the programs to use instead of their best ones."""
+    order: Order = "iou"
+    terms: int | None = None
+    """The most terms of programs that are written for the heads first; None to write none."""
+    joint: bool = False
+    """Fit the constants of all programs together to the model's output first."""
+
+    def __post_init__(self) -> None:
+        given = (self.fraction is not None, bool(self.heads), self.budget is not None, self.switchboard is not None)
+        if sum(given) != 1:
+            raise UsageError(
+                "say in one way which heads to replace",
+                hint="--fraction 0.25, --heads L0H1,L2H3, --budget 5% or --switchboard FILE",
+            )
+        if self.order not in ORDERS:
+            raise UsageError(f"there is no order {self.order!r}", hint=f"orders: {', '.join(ORDERS)}")
+        if self.fraction is not None:
+            count_of(self.fraction, 1)
+        if self.budget is not None and self.budget < 0:
+            raise UsageError("a budget is not below zero", hint="give percent: --budget 5%")
+
+
 Report = Callable[[str, int, int], None]
-Programs = Mapping[HeadId, Program]
 
 
 class Measure(Protocol):

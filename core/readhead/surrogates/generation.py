@@ -1,0 +1,124 @@
+"""The neural and the hybrid model's texts after one prompt, token by token, side by side.
+
+Both draw with the same random numbers: as long as the two models expect the same, they write the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from readhead.attention import run_batch
+from readhead.corpus import encode
+from readhead.errors import UsageError
+from readhead.models import LoadedModel, evaluating
+from readhead.surrogates.hybrid import Hybrid, check_language_model
+from readhead.surrogates.outcome import Continuation
+
+
+def continue_both(
+    model: LoadedModel, hybrid: Hybrid, prompt: str, *, tokens: int = 60, temperature: float = 0.0, seed: int = 0
+) -> Iterator[Continuation]:
+    """What both have written so far, after every token; ends when both have ended.
+
+    Args:
+        model: the one that `hybrid` is in.
+        hybrid: as `readhead.surrogates.hybrid.replaced` gives it.
+        prompt: at least a token of text, or nothing where the tokenizer has a beginning-of-sequence token.
+        tokens: how many to write at most.
+        temperature: 0 for the likeliest token; 1 to draw as the model expects.
+        seed: of the drawing.
+
+    Raises:
+        UsageError: if the prompt is empty, or does not fit into the model's context with what is to be written.
+        ModelError: if the model does not predict tokens.
+    """
+    check_language_model(model.model)
+    ids = encode(model.tokenizer, prompt)
+    if not ids:
+        raise UsageError("the prompt is empty", hint="give at least a word")
+    positions = getattr(model.model.config.get_text_config(), "max_position_embeddings", None)
+    if positions is not None and len(ids) + tokens > positions:
+        raise UsageError(
+            f"{len(ids)} tokens of prompt and {tokens} to write are more than {model.name} has positions: {positions}",
+            hint=f"use --tokens {max(1, positions - len(ids))}, or a shorter prompt",
+        )
+    ends = _ends(model)
+    writers = {name: _Writer(model, ids, temperature, seed, ends) for name in ("neural", "hybrid")}
+    with evaluating(model.model):
+        for _ in range(tokens):
+            for name, writer in writers.items():
+                hybrid.active = name == "hybrid"
+                writer.write()
+            hybrid.active = True
+            yield Continuation(
+                prompt=prompt,
+                neural=writers["neural"].text,
+                hybrid=writers["hybrid"].text,
+                tokens={name: tuple(writer.written) for name, writer in writers.items()},
+                seconds={name: writer.seconds for name, writer in writers.items()},
+                failed=dict(hybrid.failed),
+            )
+            if all(writer.ended for writer in writers.values()):
+                return
+
+
+def _ends(model: LoadedModel) -> frozenset[int]:
+    """Tokens that end a text."""
+    ends = getattr(model.model.generation_config, "eos_token_id", None)
+    listed = ends if isinstance(ends, list) else [ends, model.tokenizer.eos_token_id]
+    return frozenset(token for token in listed if token is not None)
+
+
+@dataclass
+class _Writer:
+    """One of the two texts, with its cache."""
+
+    model: LoadedModel
+    waiting: list[int]
+    """Tokens that the model has not read yet."""
+    temperature: float
+    seed: int
+    ends: frozenset[int]
+    written: list[int] = field(default_factory=list)
+    ended: bool = False
+    seconds: float = 0.0
+    cache: Any = field(default_factory=DynamicCache)
+
+    def __post_init__(self) -> None:
+        self._random = torch.Generator().manual_seed(self.seed)
+
+    def write(self) -> None:
+        """Another token, unless the text has ended."""
+        if self.ended:
+            return
+        start = time.perf_counter()
+        with torch.inference_mode():
+            output = run_batch(
+                self.model.model, torch.tensor([self.waiting]), use_cache=True, past_key_values=self.cache
+            )
+        token = self._choose(output.logits[0, -1].float().cpu())
+        self.seconds += time.perf_counter() - start
+        self.ended = token in self.ends
+        if not self.ended:
+            self.written.append(token)
+            self.waiting = [token]
+
+    def _choose(self, logits: Tensor) -> int:
+        """The likeliest token under noise that does not depend on the logits: Gumbel's way of drawing."""
+        if self.temperature > 0:
+            uniform = torch.rand(logits.shape, generator=self._random).clamp_min(1e-20)
+            logits = logits / self.temperature - torch.log(-torch.log(uniform))
+        return int(logits.argmax())
+
+    @property
+    def text(self) -> str:
+        """What was written, without the half of a character at the end."""
+        text = self.model.tokenizer.decode(self.written)
+        return str(text).rstrip("\ufffd")

@@ -1,0 +1,267 @@
+"""Programs in the place of a session's heads: which, what they cost, what the model says with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from readhead.corpus import Part, tokenize
+from readhead.errors import UsageError
+from readhead.heads import HeadId
+from readhead.program import Program
+from readhead.session import check_length
+from readhead.surrogates.generation import continue_both
+from readhead.surrogates.hybrid import Hybrid, replaced
+from readhead.surrogates.impact import Curve, Impact
+from readhead.surrogates.meter import Meter
+from readhead.surrogates.outcome import Continuation, Guilt, Replacement
+from readhead.surrogates.planner import (
+    Order,
+    Plan,
+    Selection,
+    count_of,
+    guilty_heads,
+    in_order,
+    measure_curve,
+    within_budget,
+)
+from readhead.surrogates.switchboard import Control, Switchboard, refuse_findings
+from readhead.synthesis.front import Wanted
+
+if TYPE_CHECKING:
+    from readhead.session import Session
+    from readhead.surrogates.joint import JointFit
+
+_TRIED: Final = 4
+"""Texts on which a program is tried for looking ahead."""
+_SHOWN: Final = 3
+"""Likeliest next tokens that are told."""
+_HARMLESS: Final = 1e-6
+"""KL divergence below which a prompt is not broken."""
+
+
+class Study:
+    """Programs for a session's heads that may stand in for them.
+
+    Args:
+        session: model, corpus and sandbox.
+        programs: what may stand in for which head; a program that looks ahead or has findings leaves its head neural,
+            which `neural` tells.
+        iou: of each on its head, on `dev`; may lack heads that are never ordered by it.
+        strict: refuse such programs instead.
+
+    Raises:
+        UsageError: for a head that the model does not have.
+        ProgramError: with `strict`, for a program with findings or one that looks ahead.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        programs: Mapping[HeadId, Program],
+        iou: Mapping[HeadId, float],
+        *,
+        strict: bool = False,
+        joint: JointFit | None = None,
+    ) -> None:
+        self.session = session
+        self.iou = iou
+        self.joint = joint
+        self._orders: dict[Order, list[HeadId]] = {}
+        for head in programs:
+            session.model.geometry.index_of(head)
+        texts = [sequence.ids for sequence in session.corpus["dev"][:_TRIED]]
+        if strict:
+            refuse_findings(programs)
+            session.predictions.refuse_look_ahead(programs, texts)
+        runnable = [program for program in programs.values() if not program.findings]
+        ahead = session.predictions.try_look_ahead(runnable, texts)
+        self.neural = {
+            head: str(program.findings[0]) if program.findings else f"it looks ahead: {ahead[program.source]}"
+            for head, program in programs.items()
+            if program.findings or program.source in ahead
+        }
+        self.programs = {head: program for head, program in sorted(programs.items()) if head not in self.neural}
+        if not self.programs:
+            raise UsageError("there is no program that may stand in for a head", hint="write some: readhead explain")
+
+    @classmethod
+    def of(cls, session: Session, selection: Selection) -> Study:
+        """The study that a selection asks for: its own programs, and the best ones for all other heads it may take."""
+        own = dict(selection.switchboard or selection.programs)
+        if selection.switchboard is not None:
+            selection.switchboard.check_model(session.model.fingerprint, session.model.name)
+        for head in (*selection.heads, *own):
+            session.model.geometry.index_of(head)
+        if own and (selection.switchboard is not None or set(selection.heads) <= own.keys()):
+            study = cls(session, own, {}, strict=True)
+        else:
+            wanted = None if selection.terms is None else Wanted(terms=selection.terms, seed=session.seed)
+            choice = session.choose(session.library(), wanted=wanted)
+            if own:
+                cls(session, own, {}, strict=True)
+            study = cls(session, {**choice.best, **own}, choice.iou)
+        return study.fitted_jointly() if selection.joint else study
+
+    @contextmanager
+    def meter(self, part: Part = "dev") -> Iterator[Meter]:
+        """Measures switchboards on a part of the corpus."""
+        session = self.session
+        with Meter(session.model, session.corpus[part], session.predictions, seed=session.seed) as meter:
+            yield meter
+
+    def board(self, heads: Sequence[HeadId]) -> Switchboard:
+        """These heads in program mode.
+
+        Raises:
+            UsageError: for a head whose program may not stand in for it.
+        """
+        for head in heads:
+            if head not in self.programs:
+                reason = self.neural.get(head, "no program was given for it")
+                raise UsageError(f"{head} cannot be replaced: {reason}", hint="leave it out, or give another program")
+        return Switchboard({head: self.programs[head] for head in heads}, self.session.model.fingerprint)
+
+    def order(self, order: Order) -> list[HeadId]:
+        """The heads from the first to replace to the last, found on `dev`."""
+        if order not in self._orders:
+            with self.session.timed("order"), self.meter("dev") as meter:
+                self._orders[order] = in_order(order, self.programs, self.iou, meter, self.session.report)
+        return self._orders[order]
+
+    def selected(self, selection: Selection) -> list[HeadId]:
+        """The heads that a selection means."""
+        if selection.switchboard is not None:
+            return list(selection.switchboard)
+        if selection.heads:
+            return sorted(set(selection.heads))
+        order = self.order(selection.order)
+        if selection.budget is None:
+            return order[: count_of(selection.fraction or 0.0, self.session.model.geometry.size)]
+        with self.session.timed("order"), self.meter("dev") as meter:
+            return within_budget(selection.budget, order, self.programs, meter, self.session.report)
+
+    def curve(self, plan: Plan, *, part: Part = "held-out") -> Curve:
+        """The perplexity with ever more heads replaced."""
+        heads = self.order(plan.order)
+        with self.session.timed("replace"), self.meter(part) as meter:
+            return measure_curve(
+                plan.order,
+                heads,
+                self.programs,
+                meter,
+                fractions=plan.fractions,
+                controls=plan.controls,
+                of=self.session.model.geometry.size,
+                report=self.session.report,
+            )
+
+    def replacement(
+        self,
+        selection: Selection,
+        *,
+        controls: Sequence[Control] = tuple(Control),
+        plans: Sequence[Plan] = (),
+        within: float = 0.0,
+        part: Part = "held-out",
+    ) -> Replacement:
+        """What the selected heads cost, beside the controls on the same heads, and the curves of some plans.
+
+        Args:
+            selection: which heads.
+            controls: what to put on the same heads for comparison.
+            plans: of the curves.
+            within: half the width of the interval at which to stop, a share; 0 to use all texts.
+            part: the part of the corpus that the result tells.
+        """
+        session = self.session
+        board = self.board(self.selected(selection))
+        curves = tuple(self.curve(plan, part=part) for plan in plans)
+        with session.timed("replace"), self.meter(part) as meter:
+            impact = _until(meter.estimates(board, within=within)) if within else meter.impact(board, details=True)
+            beside = {control.value: meter.impact(dict.fromkeys(board, control)) for control in controls}
+        return Replacement(
+            model=session.model.name,
+            corpus=session.corpus,
+            isolation=session.sandbox.isolation,
+            part=part,
+            board=board,
+            order="given" if selection.heads or selection.switchboard is not None else selection.order,
+            iou=self.iou,
+            neural=self.neural,
+            impact=impact,
+            controls=beside,
+            curves=curves,
+            budget=selection.budget,
+            joint=None if self.joint is None else self.joint.as_dict(),
+            seconds=dict(session.seconds),
+        )
+
+    def fitted_jointly(self) -> Study:
+        """The same with the constants of all programs fitted together to the model's output on `fit`."""
+        from readhead.surrogates.joint import fit_jointly  # noqa: PLC0415 - only who asks for it waits
+
+        session = self.session
+        target = session.target()
+        with session.timed("joint"):
+            fit = fit_jointly(
+                session.model, self.programs, target, session.sandbox, seed=session.seed, report=session.report
+            )
+        return Study(session, fit.programs, self.iou, joint=fit)
+
+    @contextmanager
+    def hybrid(self, heads: Sequence[HeadId]) -> Iterator[Hybrid]:
+        """The model with the programs of these heads in it."""
+        with replaced(self.session.model, self.board(heads), predictions=self.session.predictions) as hybrid:
+            yield hybrid
+
+    def generate(
+        self, heads: Sequence[HeadId], prompt: str, *, tokens: int = 60, temperature: float = 0.0
+    ) -> Iterator[Continuation]:
+        """What the neural model and the one with these heads replaced write after a prompt, token by token."""
+        with self.hybrid(heads) as hybrid:
+            yield from continue_both(
+                self.session.model, hybrid, prompt, tokens=tokens, temperature=temperature, seed=self.session.seed
+            )
+
+    def guilt(self, heads: Sequence[HeadId], prompt: str, *, share: float = 0.8) -> Guilt:
+        """Which of these replaced heads changed most of what the model makes of a prompt.
+
+        Args:
+            heads: in program mode.
+            prompt: two tokens or more.
+            share: of the KL divergence that has to go when the guilty heads are neural; 0 to 1.
+
+        Raises:
+            UsageError: for a share outside 0 to 1, or a prompt that is longer than the model's context.
+        """
+        if not 0 < share <= 1:
+            raise UsageError(f"{share} is no share of the harm", hint="give more than 0 and at most 1: --share 0.8")
+        session, board = self.session, self.board(heads)
+        sequence = tokenize(session.model.tokenizer, prompt)
+        check_length(session.model, len(sequence.ids))
+        with Meter(session.model, [sequence], session.predictions) as meter:
+
+            def harm(neural: Sequence[HeadId]) -> float:
+                left = {head: program for head, program in board.items() if head not in neural}
+                return meter.impact(left, details=True).divergence or 0.0
+
+            whole = harm(())
+            guilty, measured = guilty_heads(heads, harm, share=share) if whole > _HARMLESS else ([], 1)
+            healed = {head: program for head, program in board.items() if head not in guilty}
+            boards: dict[str, Any] = {"neural": {}, "hybrid": board, "healed": healed}
+            return Guilt(
+                prompt=prompt,
+                replaced=len(board),
+                guilty=tuple(sorted(guilty)),
+                harm=whole,
+                rest=harm(guilty),
+                measured=measured,
+                expected={name: tuple(meter.expected(each, _SHOWN)) for name, each in boards.items()},
+            )
+
+
+def _until(estimates: Iterator[Impact]) -> Impact:
+    *_, last = estimates
+    return last

@@ -1,0 +1,182 @@
+"""How results about surrogates look in a terminal and in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text as Styled
+
+from readhead.progress import talk_console
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from readhead.heads import HeadId
+    from readhead.surrogates.impact import Curve, Impact
+    from readhead.surrogates.outcome import Continuation, Guilt, Replacement
+
+
+def texts_of(count: int, part: str, length: int) -> str:
+    """`32 held-out texts of 64 tokens`."""
+    return f"{count} {part} text{'s' if count > 1 else ''} of {length} tokens"
+
+
+def left_neural(neural: Mapping[HeadId, str]) -> list[str]:
+    """A line for each head that no program may stand in for."""
+    return [f"{head} stays neural: {reason}" for head, reason in neural.items()]
+
+
+def curve_table(curve: Curve, part: str) -> Table:
+    """A curve: what ever more replaced heads do to the perplexity, with its interval, beside the controls."""
+    controls = list(curve.points[0].controls)
+    title = (
+        f"Perplexity with heads replaced in {_ORDER[curve.order]}, {part} texts; "
+        f"neural {_number(curve.neural_perplexity)}"
+    )
+    table = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
+    for name in ("Replaced", "Perplexity", "Increase", "95 %", "KL", "Top-1", *(f"{c} instead" for c in controls)):
+        table.add_column(name, justify="right", no_wrap=True)
+    for point in curve.points:
+        impact = point.impact
+        table.add_row(
+            f"{point.fraction:.0%} ({len(point.heads)})",
+            _number(impact.perplexity),
+            _share(impact.increase),
+            _interval(impact),
+            "–" if impact.divergence is None else f"{impact.divergence:.3f}",
+            "–" if impact.agreement is None else f"{impact.agreement:.1%}",
+            *(_share(point.controls[name].increase) for name in controls),
+        )
+    return table
+
+
+_ORDER = {
+    "iou": "the order of their IoU (dev)",
+    "impact": "the order of their own impact (dev)",
+    "greedy": "greedy order (dev)",
+}
+_HUGE = 10
+
+
+def _number(perplexity: float) -> str:
+    return f"{perplexity:.3g}" if perplexity >= 1000 else f"{perplexity:.2f}"  # noqa: PLR2004 - four digits
+
+
+def _share(increase: float) -> str:
+    """An increase in percent, with the digits that mean something."""
+    return f"{100 * increase:+.3g} %" if abs(increase) >= _HUGE else f"{100 * increase + 0.0:+.1f} %"
+
+
+def _interval(impact: Impact) -> str:
+    if impact.interval is None:
+        return f"preliminary, {impact.sequences} texts"
+    low, high = impact.interval
+    return f"{_share(low)} … {_share(high)}"
+
+
+def replacement_view(result: Replacement) -> RenderableType:
+    """The table of `readhead replace`: the switchboard beside its controls, and its curves."""
+    corpus, impact, count = result.corpus, result.impact, len(result.board)
+    title = f"{result.model}: {count} head{'s' if count != 1 else ''} replaced"
+    if result.order != "given":
+        title += f" in {_ORDER[result.order]}"
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("On these heads", "Perplexity", "Increase", "95 %"):
+        table.add_column(name, justify="left" if name == "On these heads" else "right", no_wrap=True)
+    table.add_row("neural", _number(impact.neural_perplexity), "", "")
+    for name, each in [("programs", impact), *result.controls.items()]:
+        style = "bold" if each is impact else ""
+        table.add_row(name, _number(each.perplexity), _share(each.increase), _interval(each), style=style)
+    lines = [f"Measured on {texts_of(impact.sequences, result.part, corpus.length)}; heads were chosen on dev texts."]
+    if impact.divergence is not None and impact.agreement is not None:
+        lines.append(
+            f"KL divergence from the neural model's next token {impact.divergence:.4f} nats; "
+            f"both expect the same token {impact.agreement:.1%} of the time."
+        )
+    if result.budget is not None:
+        lines.append(f"The most heads of that order within {result.budget:.2%} on dev texts.")
+    if result.joint is not None:
+        lines.append(_joint_line(result.joint))
+    lines += [
+        f"{head}: its program failed on {failed} of {impact.sequences} texts, and it was neural there."
+        for head, failed in impact.failed.items()
+    ]
+    lines += left_neural(result.neural)
+    lines.append(f"Isolation of the programs: {result.isolation}.")
+    shown = " ".join(f"{head}={program.name}" for head, program in result.board.items())
+    parts: list[RenderableType] = [Styled(title, style="bold"), table, *(Styled(line) for line in lines)]
+    parts += [curve_table(curve, result.part) for curve in result.curves]
+    return Group(*parts, Styled(f"Replaced: {shown or 'nothing'}"))
+
+
+def _joint_line(joint: dict[str, Any]) -> str:
+    return str(joint)
+
+
+def guilt_view(guilt: Guilt) -> RenderableType:
+    """The answer of `readhead bisect`."""
+    if not guilt.guilty:
+        return Styled(f"The {guilt.replaced} replaced heads change nothing in this prompt.")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("Model", "Expects next"):
+        table.add_column(name)
+    for name, tokens in guilt.expected.items():
+        table.add_row(name, Styled("  ".join(f"{token!r} {share:.2f}" for token, share in tokens)))
+    count = len(guilt.guilty)
+    names = " ".join(map(str, guilt.guilty))
+    return Group(
+        Styled(f"Guilty: {names}", style="bold"),
+        Styled(
+            f"{count} of {guilt.replaced} replaced heads. With {'it' if count == 1 else 'them'} neural, the KL "
+            f"divergence from the neural model falls from {guilt.harm:.4f} to {guilt.rest:.4f} nats a token; "
+            f"{guilt.measured} switchboards were tried."
+        ),
+        table,
+    )
+
+
+def continuation_view(text: Continuation) -> RenderableType:
+    """Both texts side by side; where they part is marked."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for name in ("Neural", "Hybrid"):
+        table.add_column(name, ratio=1, overflow="fold")
+    pairs = zip(text.neural, text.hybrid, strict=False)
+    common = next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(text.neural), len(text.hybrid)))
+    parted = text.neural != text.hybrid
+    columns = []
+    for written in (text.neural, text.hybrid):
+        column = Styled(text.prompt, style="dim")
+        column.append(written[:common], style="not dim")
+        if parted:
+            column.append("▏", style="not dim bold")
+        column.append(written[common:], style="not dim bold" if parted else "not dim")
+        columns.append(column)
+    table.add_row(*columns)
+    same = f"The first {text.same} tokens are the same." if parted else "Both are the same."
+    speeds = ", ".join(
+        f"{name} {len(text.tokens[name]) / max(seconds, 1e-9):.0f} tokens a second"
+        for name, seconds in text.seconds.items()
+    )
+    failed = [
+        f"{head} was neural for {count} tokens, because its program failed." for head, count in text.failed.items()
+    ]
+    return Group(table, *(Styled(line) for line in (f"{same} {speeds}.", *failed)))
+
+
+def live_continuation(texts: Iterator[Continuation]) -> Continuation:
+    """Draw both texts while they are written, where stderr is a terminal; the last state comes back."""
+    console = talk_console()
+    drawing = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else nullcontext()
+    last: Continuation | None = None
+    with drawing as live:
+        for last in texts:
+            if live is not None:
+                live.update(continuation_view(last), refresh=True)
+    if last is None:
+        raise ValueError("nothing was written")
+    return last
