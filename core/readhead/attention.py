@@ -518,7 +518,7 @@ def _wrap_method(module: Any, layer: int, adapter: Adapter, undo: ExitStack) -> 
                 weights = original(query.float(), key.float(), value.float(), mask, *adapter.ask)[1]
             return _without_blind_rows(weights, _seen_by_weights(mask, weights))
 
-        own = OwnPattern(pattern, mask, query.shape[-2], key.shape[-2], query.device)
+        own = OwnPattern(pattern, mask, query.shape[-2], value.shape[-2], query.device)
         replacements = _ask_hooks(module._readhead.hooks, layer, own)
         output = _overwrite(result[0].transpose(1, 2), value, replacements).transpose(1, 2)
         return type(result)([output, *result[1:]])

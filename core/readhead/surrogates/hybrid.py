@@ -249,7 +249,12 @@ def _opened(
         return model.model, model.geometry, model.tokenizer
     if tokenizer is None:
         raise UsageError("the programs read text, and the model brings no tokenizer", hint="pass tokenizer=…")
-    return model, probe(model), tokenizer
+    if model not in _PROBED:  # an inner block cannot probe: the outer one's programs are in the model
+        _PROBED[model] = probe(model)
+    return model, _PROBED[model], tokenizer
+
+
+_PROBED: weakref.WeakKeyDictionary[Any, Geometry] = weakref.WeakKeyDictionary()
 
 
 def _as_board(programs: Mapping[Any, Any]) -> dict[HeadId, Program]:
