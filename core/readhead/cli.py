@@ -105,7 +105,7 @@ def explain(
         bool, typer.Option("--joint", help="Fit all programs' constants together to the model's output.")
     ] = False,
 ) -> None:
-    """Find the best program for every head, how good it is, and what replacing heads costs."""
+    """The best program for every head, and what replacing costs."""
     if name is not None:
         options = replace(options, model=name)
     plan = _plan(order, controls, joint=joint)
@@ -299,7 +299,10 @@ def generate(
     tokens: Annotated[int, typer.Option(help="The most tokens to write.", min=1)] = 60,
     temperature: Annotated[float, typer.Option(help="0 for the likeliest token; 1 to draw.", min=0)] = 0.0,
 ) -> None:
-    """Text from the hybrid model beside the neural one; by default with a quarter of the heads replaced."""
+    """Text of the hybrid model beside the neural one's.
+
+    By default a quarter of the heads is replaced.
+    """
     from readhead.surrogates.study import Study
     from readhead.surrogates.views import live_continuation
 
@@ -319,7 +322,10 @@ def bisect(
     prompt: Annotated[str, typer.Argument(help="A text on which the hybrid model goes astray.")],
     share: Annotated[float, typer.Option(help="Share of the harm that has to go.")] = 0.8,
 ) -> None:
-    """Which replaced heads broke a prompt; by default with half of the heads replaced."""
+    """Which replaced heads broke a prompt.
+
+    By default half of the heads are replaced.
+    """
     from readhead.surrogates.study import Study
 
     selection = replacing.selection(fraction=0.5)

@@ -199,7 +199,7 @@ def test_explain_prints_the_contract_s_document_and_nothing_else(run: Run, few_p
     assert document["mean_trivial_iou"] == pytest.approx(sum(row["trivial_iou"] for row in document["heads"]) / 4)
     assert document["programs"]["synthesized"] == 4
     assert document["programs"]["unreached"] == []
-    assert set(document["seconds"]) == {"extract", "synthesize", "rank", "score"}
+    assert set(document["seconds"]) == {"extract", "synthesize", "rank", "order", "replace", "score"}
 
 
 def test_rank_prints_the_same_heads_list_as_explain_on_dev(run: Run) -> None:
@@ -210,7 +210,7 @@ def test_rank_prints_the_same_heads_list_as_explain_on_dev(run: Run) -> None:
         assert [row[name] for row in ranked["heads"]] == [row[name] for row in explained["heads"]]
 
 
-def test_explain_again_runs_no_program_and_no_model(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_explain_again_extracts_and_scores_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     first = run("explain", "--json").document
 
     def fail(*_: object, **__: object) -> None:

@@ -65,9 +65,12 @@ def test_every_public_name_is_there_and_listed() -> None:
         "Explanation",
         "HeadId",
         "HeadScore",
+        "Plan",
         "ReadheadError",
         "Sizes",
+        "Switchboard",
         "explain",
+        "replaced",
         "score",
     }
     for name in readhead.__all__:

@@ -184,7 +184,7 @@ class Meter:
             head: count
             for head, program in board.items()
             if not isinstance(program, Control)
-            and (count := sum(self._predictions.failure(program, each) is not None for each in ids))
+            and (count := sum(self._predictions.packed(program, each) is None for each in ids))
         }
         return Impact(neural, hybrid, self._length - 1, len(self.sequences), len(board), failed=failed, seed=self._seed)
 
@@ -293,8 +293,8 @@ class Meter:
     def _catcher(self, number: int) -> Any:
         def catch(_layer: nn.Module, _args: Any, output: Any) -> None:
             if self._current is not None:
-                self._width = len(output) if isinstance(output, tuple) else 0
-                self._captured[number] = output[0] if isinstance(output, tuple) else output
+                self._width = 0 if isinstance(output, Tensor) else len(output)
+                self._captured[number] = output if isinstance(output, Tensor) else output[0]
 
         return catch
 

@@ -31,15 +31,15 @@ def left_neural(neural: Mapping[HeadId, str]) -> list[str]:
     return [f"{head} stays neural: {reason}" for head, reason in neural.items()]
 
 
-def curve_table(curve: Curve, part: str) -> Table:
+def curve_table(curve: Curve, part: str) -> RenderableType:
     """A curve: what ever more replaced heads do to the perplexity, with its interval, beside the controls."""
     controls = list(curve.points[0].controls)
     title = (
         f"Perplexity with heads replaced in {_ORDER[curve.order]}, {part} texts; "
         f"neural {_number(curve.neural_perplexity)}"
     )
-    table = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
-    for name in ("Replaced", "Perplexity", "Increase", "95 %", "KL", "Top-1", *(f"{c} instead" for c in controls)):
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("Replaced", "Perplexity", "Increase", "95 %", "KL", "Top-1", *controls):
         table.add_column(name, justify="right", no_wrap=True)
     for point in curve.points:
         impact = point.impact
@@ -52,7 +52,9 @@ def curve_table(curve: Curve, part: str) -> Table:
             "–" if impact.agreement is None else f"{impact.agreement:.1%}",
             *(_share(point.controls[name].increase) for name in controls),
         )
-    return table
+    meaning = {"zero": "without these heads", "uniform": "uniform instead", "first": "the first token instead"}
+    told = f"To compare, on the same heads: {', '.join(f'{name}: {meaning[name]}' for name in controls)}."
+    return Group(Styled(title, style="bold"), table, *([Styled(told)] if controls else []))
 
 
 _ORDER = {
