@@ -12,9 +12,12 @@ from rich.console import Console, ConsoleOptions, Group
 from rich.table import Table
 from rich.text import Text as Styled
 
+from readhead.evaluation import compare
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from readhead.evaluation import TaskScore
     from readhead.patterns import Array
     from readhead.program import Program
     from readhead.record import Drift
@@ -219,6 +222,45 @@ def check_table(results: Sequence[Drift]) -> Table:
         head = str(result.head) if result.head else "–"
         table.add_row(Styled(str(result.program.path)), head, recorded, measured, Styled(result.reason or "holds"))
     return table
+
+
+def question_table(
+    neural: Sequence[TaskScore], states: Sequence[tuple[str, Sequence[TaskScore]]] = ()
+) -> RenderableType:
+    """The table of `readhead qa`: the neural model, and beside it each other state of it, named (`25 %`).
+
+    Every accuracy stands with its standard error, every change with the paired one; a change that starts from no more
+    than guessing is not shown.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    columns = ("Questions", "Chance", "Neural", *(name for state, _ in states for name in (state, "Change")))
+    for name in ("Task", *columns):
+        table.add_column(name, justify="left" if name == "Task" else "right", no_wrap=True)
+    for row, before in enumerate(neural):
+        cells = []
+        for _, scores in states:
+            change = compare(before, scores[row])
+            shown = f"{_signed(change.difference)} ± {change.standard_error:.3f}" if before.has_signal else "no signal"
+            cells += [_accuracy(scores[row]), shown]
+        task = Styled(before.task, style="cyan" if before.has_signal else "dim")
+        table.add_row(task, str(before.questions), f"{before.chance:.3f}", _accuracy(before), *cells)
+    lines = ["Accuracy ± standard error; of a change, over the same questions."] if states else []
+    if silent := [score.task for score in neural if not score.has_signal]:
+        lines.append(
+            f"No signal: {', '.join(silent)}. The neural model is not two standard errors above chance there, "
+            "so nothing can be lost."
+        )
+    lines += [
+        f"{score.task}: {score.cut} of {score.questions} questions lost their beginning, "
+        "because the model does not read as many tokens."
+        for score in neural
+        if score.cut
+    ]
+    return Group(table, *(Styled(line) for line in lines))
+
+
+def _accuracy(score: TaskScore) -> str:
+    return f"{score.accuracy:.3f} ± {score.standard_error:.3f}"
 
 
 def pattern_view(view: PatternView) -> RenderableType:
