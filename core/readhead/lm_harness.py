@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import datasets
 import lm_eval.api.task
 import yaml
+from huggingface_hub import HfApi
 from lm_eval.evaluator import evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
@@ -52,6 +53,7 @@ METRICS = ("acc_norm", "acc")
 _LOCAL_FORMATS = ("arrow", "csv", "json", "parquet", "text")
 """What `dataset_path` says of data that are files, and no data set of the hub."""
 _FEWSHOT_SEED = 1234  # the harness's own default, set anew for each run so that all runs see the same examples
+_HUB_TIMEOUT_S = 10.0
 _OFFLINE_HINT = "`--tasks stories` works without a network, and so do your own task files: --include FOLDER"
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory")
 
@@ -128,7 +130,8 @@ def _load(manager: Any, name: str, scratch: Path) -> dict[str, Any]:  # noqa: AN
         _check_kind(name, config.get("output_type", "generate_until"))
     files = _local_files(config, entry.yaml_path) if is_single else None
     try:
-        loaded = manager.load([name if files is None else _in_memory(entry, files, scratch)])["tasks"]
+        with _hub_or_cache(config.get("dataset_path")):
+            loaded = manager.load([name if files is None else _in_memory(entry, files, scratch)])["tasks"]
     except Exception as error:  # the harness, the data sets, the hub, and templates and functions of the task's
         raise _unreadable(name, config, entry.yaml_path, error, is_local=files is not None) from error
     for task_name, task in loaded.items():
@@ -182,6 +185,21 @@ def _in_memory(entry: Any, files: Any, scratch: Path) -> str:  # noqa: ANN401 - 
     return str(path)
 
 
+@contextmanager
+def _hub_or_cache(data_set: str | None) -> Iterator[None]:
+    """Reads only what was fetched before where the hub does not answer, instead of half a minute of retries."""
+    offline = datasets.config.HF_HUB_OFFLINE
+    if data_set is not None and data_set not in _LOCAL_FORMATS:
+        try:
+            HfApi().dataset_info(data_set, timeout=_HUB_TIMEOUT_S)
+        except Exception:  # noqa: BLE001 - every way not to answer has its own class, of two further libraries
+            datasets.config.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        datasets.config.HF_HUB_OFFLINE = offline
+
+
 def _unreadable(
     name: str, config: Mapping[str, Any], path: Path | None, error: Exception, *, is_local: bool
 ) -> TaskError:
@@ -201,7 +219,10 @@ def _unreadable(
 def _reason(error: Exception) -> str:
     """What went wrong first, in a line."""
     cause = error.__cause__ or error
-    return " ".join(str(cause).split()) or type(cause).__name__
+    if isinstance(cause, StopIteration):
+        return "there is no question in it"
+    text = " ".join(str(cause).split())
+    return text if " " in text else f"{type(cause).__name__} {text}".strip()
 
 
 # ---- asking ----------------------------------------------------------------------------------------------------------
@@ -235,8 +256,12 @@ def ask(
         asked = _Asked(live, copy.deepcopy(model.tokenizer), batch_size, report)  # a tokenizer is given a padding token
         try:
             results = evaluate(asked, {"tasks": dict(tasks)}, limit=limit, bootstrap_iters=0, log_samples=True)
+        except ReadheadError:
+            raise
         except Exception as error:  # the model, what hooks it, and templates and functions of the tasks'
-            raise _translated(error, live, batch_size, " ".join(tasks)) from error
+            if known := _translated(error, live, batch_size, " ".join(tasks)):
+                raise known from error
+            raise
     return [_answers(name, task, results["samples"][name], asked.cut) for name, task in tasks.items()]
 
 
@@ -257,12 +282,13 @@ def _answers(name: str, task: Any, samples: Sequence[Mapping[str, Any]], cut: se
     )
 
 
-def _translated(error: Exception, live: _AsItIs, batch_size: int, names: str) -> Exception:
+def _translated(error: Exception, live: _AsItIs, batch_size: int, names: str) -> ReadheadError | None:
+    """What the user can mend; None for what the model raised, or what hooks it."""
     if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OUT_OF_MEMORY):
         smaller = f"use --batch-size {batch_size // 2}" if batch_size > 1 else "use a smaller model"
         return ModelError(f"memory does not suffice for {batch_size} texts at once", hint=smaller)
-    if isinstance(error, ReadheadError) or error is live.failure:
-        return error
+    if error is live.failure:
+        return None
     return TaskError(f"{names} cannot be asked: {_reason(error)}", hint="check the task's file, or ask another task")
 
 
