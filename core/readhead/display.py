@@ -250,12 +250,12 @@ def question_table(
             f"No signal: {', '.join(silent)}. The neural model is not two standard errors above chance there, "
             "so nothing can be lost."
         )
-    lines += [
-        f"{score.task}: {score.cut} of {score.questions} questions lost their beginning, "
-        "because the model does not read as many tokens."
-        for score in neural
-        if score.cut
-    ]
+    for score in neural:
+        if score.cut:
+            lines.append(f"{score.task}: {score.cut} of {score.questions} questions lost their beginning: too long.")
+        if score.left_out:
+            count = "1 question was" if score.left_out == 1 else f"{score.left_out} questions were"
+            lines.append(f"{score.task}: {count} left out: the model does not read an answer of that length.")
     return Group(table, *(Styled(line) for line in lines))
 
 

@@ -43,7 +43,9 @@ class TaskScore:
     log_likelihoods: tuple[tuple[float, ...], ...] = field(repr=False)
     """For each question, the natural logarithm of each candidate answer's probability after the question."""
     cut: int = 0
-    """Questions whose beginning was cut off, because the model does not read as many tokens."""
+    """Of these questions, those whose beginning was cut off, because the model does not read as many tokens."""
+    left_out: int = 0
+    """Further questions, which were not asked: a candidate answer alone has more tokens than the model reads."""
 
     @property
     def questions(self) -> int:
@@ -86,6 +88,7 @@ class TaskScore:
             "chance": self.chance,
             "signal": self.has_signal,
             "cut": self.cut,
+            "left_out": self.left_out,
             "correct": list(self.correct),
         }
 
@@ -178,12 +181,15 @@ class Questions:
         Raises:
             UsageError: for a batch size below 1.
             ModelError: if memory does not suffice.
-            TaskError: for a question that cannot be asked of this model.
+            TaskError: for a question that cannot be asked, or a task of which none fits into the model.
         """
         if batch_size < 1:
             raise UsageError(f"a batch of {batch_size} texts is none", hint="use --batch-size 1 or more")
         answers = _harness().ask(self.tasks, model, limit=self.limit, batch_size=batch_size, report=report)
-        return [TaskScore(each.task, each.metric, each.correct, each.log_likelihoods, each.cut) for each in answers]
+        return [
+            TaskScore(each.task, each.metric, each.correct, each.log_likelihoods, each.cut, each.left_out)
+            for each in answers
+        ]
 
 
 def answer_questions(

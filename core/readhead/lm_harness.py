@@ -70,7 +70,9 @@ class Answers:
     log_likelihoods: tuple[tuple[float, ...], ...]
     """For each question, the natural logarithm of each candidate answer's probability after the question."""
     cut: int
-    """Questions that lost their beginning, because the model does not read as many tokens."""
+    """Of these questions, those that lost their beginning, because the model does not read as many tokens."""
+    left_out: int
+    """Further questions, which have a candidate answer alone that the model cannot read whole."""
 
 
 # ---- loading tasks ---------------------------------------------------------------------------------------------------
@@ -240,7 +242,7 @@ def ask(
 
     Raises:
         ModelError: if memory does not suffice, or the tokenizer has no token that begins a text.
-        TaskError: if a question cannot be asked, or the model does not read as many tokens as a candidate answer has.
+        TaskError: if a question cannot be asked, or none of a task fits into the model.
     """
     if model.tokenizer.bos_token_id is None and model.tokenizer.eos_token_id is None:
         raise ModelError(
@@ -262,24 +264,35 @@ def ask(
             if known := _translated(error, live, batch_size, " ".join(tasks)):
                 raise known from error
             raise
-    return [_answers(name, task, results["samples"][name], asked.cut) for name, task in tasks.items()]
+    return [_answers(name, task, results["samples"][name], asked) for name, task in tasks.items()]
 
 
-def _answers(name: str, task: Any, samples: Sequence[Mapping[str, Any]], cut: set[tuple[str, str]]) -> Answers:  # noqa: ANN401 - as above
+def _answers(name: str, task: Any, samples: Sequence[Mapping[str, Any]], asked: _Asked) -> Answers:  # noqa: ANN401 - as above
     metric = _metric(task)
     one_filter = [sample for sample in samples if sample["filter"] == samples[0]["filter"]]
     ordered = sorted(one_filter, key=lambda sample: int(sample["doc_id"]))
+    read = [sample for sample in ordered if not asked.unread & _pairs(sample)]
+    if not read:
+        raise TaskError(
+            f"none of the {len(ordered)} questions of {name!r} fits into the {asked.max_length} tokens of the model",
+            hint="ask another task, or a model that reads longer texts",
+        )
     return Answers(
         task=name,
         metric=metric,
-        correct=tuple(bool(sample[metric] == 1) for sample in ordered),
+        correct=tuple(bool(sample[metric] == 1) for sample in read),
         log_likelihoods=tuple(
             # some metrics ask for each answer once more without its question, after all the others
             tuple(float(tries[0][0]) for tries in sample["resps"][: len(task.doc_to_choice(sample["doc"]))])
-            for sample in ordered
+            for sample in read
         ),
-        cut=sum(any(tuple(pair) in cut for pair in sample["arguments"]) for sample in ordered),
+        cut=sum(bool(asked.cut & _pairs(sample)) for sample in read),
+        left_out=len(ordered) - len(read),
     )
+
+
+def _pairs(sample: Mapping[str, Any]) -> set[tuple[str, str]]:
+    return {(str(question), str(answer)) for question, answer in sample["arguments"]}
 
 
 def _translated(error: Exception, live: _AsItIs, batch_size: int, names: str) -> ReadheadError | None:
@@ -319,25 +332,27 @@ class _Asked(HFLM):  # type: ignore[misc]  # the harness is not typed
             pretrained=live, backend="causal", tokenizer=tokenizer, batch_size=batch_size, softmax_dtype="float32"
         )
         self.cut: set[tuple[str, str]] = set()
-        """Pairs of question and candidate answer."""
+        """Pairs of question and candidate answer that lost their beginning."""
+        self.unread: set[tuple[str, str]] = set()
+        """Those whose answer alone is too long, or has no token of its own."""
         self._report = report
 
     def loglikelihood(self, requests: Sequence[Any], disable_tqdm: bool = True) -> Any:  # noqa: ANN401, ARG002, FBT001, FBT002 - the harness's signature
         return super().loglikelihood(requests, disable_tqdm=True)
 
     def _loglikelihood_tokens(self, requests: Sequence[Any], **options: Any) -> Any:  # noqa: ANN401 - as above
+        fitting = []
         for pair, question, answer in requests:
             if not 0 < len(answer) <= self.max_length:
-                raise TaskError(
-                    f"the candidate answer {pair[1][:40]!r} has {len(answer)} tokens, "
-                    f"and the model reads 1 to {self.max_length}",
-                    hint="ask another task, or a model with a longer context",
-                )
+                self.unread.add(pair)
+                fitting.append((pair, question, (answer or question)[-1:]))  # the harness wants an answer to each
+                continue
             if len(question) + len(answer) > self.max_length + 1:  # the last token is only predicted
                 self.cut.add(pair)
+            fitting.append((pair, question, answer))
         if self._report is not None:
             self.set_cache_hook(_Counter(self._report, len(requests)))
-        return super()._loglikelihood_tokens(requests, **options)
+        return super()._loglikelihood_tokens(fitting, **options)
 
 
 class _Counter:
