@@ -52,6 +52,8 @@ METRICS = ("acc_norm", "acc")
 
 _LOCAL_FORMATS = ("arrow", "csv", "json", "parquet", "text")
 """What `dataset_path` says of data that are files, and no data set of the hub."""
+_OF_GROUPS = {"aggregate_metric_list", "group", "group_alias", "metadata", "tag", "task"}
+"""What a group's file may say without changing its tasks."""
 _FEWSHOT_SEED = 1234  # the harness's own default, set anew for each run so that all runs see the same examples
 _HUB_TIMEOUT_S = 10.0
 _OFFLINE_HINT = "`--tasks stories` works without a network, and so do your own task files: --include FOLDER"
@@ -87,8 +89,9 @@ def load_tasks(names: Sequence[str], include: Path | None = None) -> dict[str, A
     with _quiet(), TemporaryDirectory(prefix="readhead-tasks-") as scratch:
         manager = _find(names, include)
         tasks: dict[str, Any] = {}
-        for name in names:
-            tasks |= _load(manager, name, Path(scratch))
+        for name in (member for named in names for member in _members(manager.task_index, named)):
+            if name not in tasks:
+                tasks |= _load(manager, name, Path(scratch))
     return tasks
 
 
@@ -122,6 +125,17 @@ def _check_files(folder: Path) -> None:
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             problem = " ".join(str(error).split())
             raise TaskError(f"the task file {path} cannot be read: {problem}", hint="mend the file") from error
+
+
+def _members(index: Mapping[str, Any], name: str) -> list[str]:
+    """The single tasks of a tag or a group; a group that changes its tasks is left whole, for the harness to build."""
+    config = index[name].cfg
+    listed = sorted(index[name].tags) if config is None else config.get("task")
+    if not isinstance(listed, list) or not set(config or {}) <= _OF_GROUPS:
+        return [name]
+    if not all(isinstance(member, str) and member in index for member in listed):
+        return [name]
+    return [single for member in listed for single in _members(index, member)]
 
 
 def _load(manager: Any, name: str, scratch: Path) -> dict[str, Any]:  # noqa: ANN401 - as above

@@ -369,6 +369,36 @@ def test_what_a_hook_raises_comes_through_as_it_is(loaded: LoadedModel, tmp_path
         questions.ask(loaded)
 
 
+@real
+@pytest.mark.slow
+def test_every_state_is_shown_the_same_examples(loaded: LoadedModel, tmp_path: Path) -> None:
+    rows = [row(goal=goal, label=number % 2) for number, goal in enumerate(("Is it?", "It is?", "Who?", "Why?", "No?"))]
+    shots = {"num_fewshot": 1, "fewshot_split": "validation", "doc_to_text": "{{goal}}"}
+    plain = Questions.load(["own"], include=write_task(tmp_path / "plain", "own", rows, **{**shots, "num_fewshot": 0}))
+    questions = Questions.load(["own"], include=write_task(tmp_path / "shots", "own", rows, **shots))
+    first, second = (questions.ask(loaded)[0] for _ in range(2))
+    assert first == second
+    assert furthest(first, plain.ask(loaded)[0]) > 0.01, "examples were shown"
+
+
+@real
+@pytest.mark.slow
+def test_task_files_may_call_functions_beside_them_and_stand_in_groups(loaded: LoadedModel, tmp_path: Path) -> None:
+    write_task(tmp_path, "plain", [row(), row()])
+    write_task(tmp_path, "called", [row(), row()])
+    (tmp_path / "called.yaml").write_text(
+        (tmp_path / "plain.yaml").read_text("utf-8").replace("plain", "called")[:-1] + ', "doc_to_target": !function '
+        "answers.second}",
+        "utf-8",
+    )
+    (tmp_path / "answers.py").write_text("def second(doc):\n    return 1\n", "utf-8")
+    (tmp_path / "both.yaml").write_text("group: both\ntask: [plain, called]\n", "utf-8")
+    plain, called = Questions.load(["both", "plain"], include=tmp_path, limit=1).ask(loaded)
+    assert (plain.task, called.task) == ("plain", "called")
+    assert plain.log_likelihoods == called.log_likelihoods
+    assert plain.correct != called.correct
+
+
 BROKEN: dict[str, tuple[Any, dict[str, Any], str]] = {
     "a text to write": ([row()], {"output_type": "generate_until"}, "asks for 'generate_until' and not for a choice"),
     "another metric": ([row()], {"metric_list": [{"metric": "f1"}]}, "has no accuracy"),
