@@ -235,7 +235,7 @@ def question_table(
     table = Table(box=None, pad_edge=False, header_style="bold")
     columns = ("Questions", "Chance", "Neural", *(name for state, _ in states for name in (state, "Change")))
     for name in ("Task", *columns):
-        table.add_column(name, justify="left" if name == "Task" else "right", no_wrap=True)
+        table.add_column(name, justify="left" if name == "Task" else "right")
     for row, before in enumerate(neural):
         cells = []
         for _, scores in states:
