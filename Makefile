@@ -1,6 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+EVALUATES := .venv/evaluates
 
 .PHONY: install explain test test-slow fuzz check docs
 
@@ -12,13 +13,18 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable . --group dev
 	touch $@
 
+# Six hundred megabytes that only the slow tests need.
+$(EVALUATES): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[eval]'
+	touch $@
+
 explain: install
 	$(BIN)/readhead explain --workspace build/demo
 
 test: install
 	$(BIN)/python -m pytest
 
-test-slow: install
+test-slow: $(EVALUATES)
 	$(BIN)/python -m pytest -m slow
 
 fuzz: install

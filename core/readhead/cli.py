@@ -316,6 +316,34 @@ def generate(
 
 @app.command()
 @with_options
+def qa(
+    options: Options,
+    replacing: Replacing,
+    *,
+    tasks: Annotated[
+        str, typer.Option(help="Tasks in a list; `stories` ships, others are the harness's own.")
+    ] = "stories",
+    fraction: Annotated[str | None, typer.Option(help="Shares of all heads: 0,0.25,0.5.", show_default=False)] = None,
+    limit: Annotated[int | None, typer.Option(help="Questions of each task, the first ones.")] = None,
+    batch_size: Annotated[int, typer.Option(help="Texts that are read at once.")] = 16,
+    include: Annotated[Path | None, typer.Option(help="A folder with task files (.yaml) of your own.")] = None,
+) -> None:
+    """Question answering before and after; needs the extra `eval`."""
+    from readhead.evaluation import Questions
+    from readhead.surrogates.study import Study
+
+    others = replacing.heads or replacing.budget or replacing.switchboard
+    fractions = [] if others and fraction is None else _numbers(fraction or "0,0.25,0.5")
+    selection = replacing.selection(fraction=max(fractions, default=None))
+    questions = Questions.load(tasks.split(","), include=include, limit=limit)
+    with options.session() as session:
+        study = Study.of(session, selection)
+        result = study.answers(selection, fractions, questions, batch_size=batch_size)
+    _print(options, result.as_dict(), result)
+
+
+@app.command()
+@with_options
 def bisect(
     options: Options,
     replacing: Replacing,
@@ -426,6 +454,13 @@ def _plan(order: str, controls: str, *, joint: bool) -> Plan:
         known = ", ".join(each.value for each in Control)
         raise UsageError(f"there is no control {unknown[0]!r}", hint=f"controls: {known}, all, none")
     return Plan(order=order, controls=tuple(map(Control, named)), joint=joint)  # type: ignore[arg-type]  # checked there
+
+
+def _numbers(listed: str) -> list[float]:
+    try:
+        return [float(number) for number in listed.split(",")]
+    except ValueError as error:
+        raise UsageError(f"{listed!r} is no list of numbers", hint="write 0,0.25,0.5") from error
 
 
 def _part(name: str) -> Any:  # noqa: ANN401 - a Part, checked here

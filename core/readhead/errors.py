@@ -9,7 +9,8 @@
     ├── CorpusError        text that cannot be found, decoded or cut into sequences
     ├── ProgramError       a program file that cannot be read, recorded or run at all
     ├── SandboxError       the worker that runs programs could not be started or has died
-    └── StoreError         the workspace or a file in it cannot be read or written
+    ├── StoreError         the workspace or a file in it cannot be read or written
+    └── TaskError          a question-answering task that cannot be found, read or asked
 
 A program that is refused, raises or times out is *data* (`readhead.program.Finding`,
 `readhead.sandbox.Failure`), not an exception: the other programs go on.
@@ -74,3 +75,9 @@ class StoreError(ReadheadError):
     """The workspace, or a file in it, cannot be read or written."""
 
     code = "RH600"
+
+
+class TaskError(ReadheadError):
+    """A question-answering task that cannot be found, read or asked."""
+
+    code = "RH700"

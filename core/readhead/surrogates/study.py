@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from readhead.corpus import Part, tokenize
 from readhead.errors import UsageError
+from readhead.evaluation import BATCH_SIZE, Answers, Questions
 from readhead.heads import HeadId
 from readhead.program import Program
 from readhead.session import check_length
@@ -224,6 +226,37 @@ class Study:
             yield from continue_both(
                 self.session.model, hybrid, prompt, tokens=tokens, temperature=temperature, seed=self.session.seed
             )
+
+    def answers(
+        self, selection: Selection, fractions: Sequence[float], questions: Questions, *, batch_size: int = BATCH_SIZE
+    ) -> Answers:
+        """How the neural model answers questions, and the model with heads replaced.
+
+        Args:
+            selection: which heads, where `fractions` is empty; else its order counts.
+            fractions: of all heads of the model; 0 is the neural model, which is always asked.
+            questions: with their data.
+            batch_size: texts that are read at once.
+        """
+        session, order = self.session, selection.order
+        size = session.model.geometry.size
+        chosen = {f"{each:.0%}": self.order(order)[: count_of(each, size)] for each in fractions if each > 0}
+        if not fractions:
+            chosen = {"chosen": self.selected(selection)}
+        start = time.perf_counter()
+        neural = questions.ask(session.model, batch_size=batch_size, report=session.report)
+        states = []
+        for name, heads in chosen.items():
+            with self.hybrid(heads):
+                scores = questions.ask(session.model, batch_size=batch_size, report=session.report)
+            states.append((name, len(heads), tuple(scores)))
+        return Answers(
+            model=session.model.name,
+            isolation=session.sandbox.isolation,
+            neural=tuple(neural),
+            states=tuple(states),
+            seconds=time.perf_counter() - start,
+        )
 
     def guilt(self, heads: Sequence[HeadId], prompt: str, *, share: float = 0.8) -> Guilt:
         """Which of these replaced heads changed most of what the model makes of a prompt.

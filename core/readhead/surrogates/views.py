@@ -11,11 +11,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text as Styled
 
+from readhead.evaluation import compare
 from readhead.progress import talk_console
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from readhead.evaluation import Answers, TaskScore
     from readhead.heads import HeadId
     from readhead.surrogates.impact import Curve, Impact
     from readhead.surrogates.outcome import Continuation, Guilt, Replacement
@@ -182,3 +184,38 @@ def live_continuation(texts: Iterator[Continuation]) -> Continuation:
     if last is None:
         raise ValueError("nothing was written")
     return last
+
+
+def answers_view(answers: Answers) -> RenderableType:
+    """The table of `readhead qa`: of each task the neural model's accuracy, and below it that with heads replaced.
+
+    Every accuracy stands with its standard error, every change with the paired one; a change that starts from no more
+    than guessing is not shown.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("Task", "Questions", "Chance", "Heads replaced", "Accuracy", "Change"):
+        table.add_column(name, justify="left" if name == "Task" else "right", no_wrap=True)
+    lines = ["Accuracy ± standard error; of a change, over the same questions."]
+    for row, before in enumerate(answers.neural):
+        task = Styled(before.task, style="cyan" if before.has_signal else "dim")
+        silent = "" if before.has_signal else "no signal"
+        table.add_row(task, str(before.questions), f"{before.chance:.3f}", "none", _accuracy(before), silent)
+        for name, count, scores in answers.states:
+            change = compare(before, scores[row])
+            told = f"{change.difference + 0.0:+.3f} ± {change.standard_error:.3f}"
+            table.add_row("", "", "", f"{name} ({count})", _accuracy(scores[row]), silent or told)
+        if before.cut:
+            lines.append(f"{before.task}: {before.cut} of {before.questions} questions lost their beginning: too long.")
+        if before.left_out:
+            questions = "1 question was" if before.left_out == 1 else f"{before.left_out} questions were"
+            lines.append(f"{before.task}: {questions} left out: the model does not read an answer of that length.")
+    if guessed := [score.task for score in answers.neural if not score.has_signal]:
+        lines.append(
+            f"No signal: {', '.join(guessed)}. The neural model is not two standard errors above chance there, "
+            "so nothing can be lost."
+        )
+    return Group(table, *(Styled(line) for line in lines))
+
+
+def _accuracy(score: TaskScore) -> str:
+    return f"{score.accuracy:.3f} ± {score.standard_error:.3f}"
