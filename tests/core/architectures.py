@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 import torch
 import transformers
 from torch import Tensor
@@ -69,6 +70,15 @@ CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
     "openai-gpt": ("OpenAIGPTConfig", _OLD),
 }  # fmt: skip
 """Config class and its arguments, by architecture."""
+
+
+SEVERAL = ["llama", "mistral", "gemma2", "gpt2", "gpt_neo", "bloom"]
+"""One architecture for each way of the seam: grouped queries, sliding window, eager only, plain, both adapters."""
+
+
+def each_architecture() -> list[Any]:
+    """All of them, as parameters of tests; those beyond `SEVERAL` are slow."""
+    return [pytest.param(name, marks=() if name in SEVERAL else pytest.mark.slow) for name in CONFIGS]
 
 
 def tiny_model(architecture: str, *, seed: int = 0, **options: Any) -> PreTrainedModel:

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel, StaticCache
 from core.architectures import (
     CONFIGS,
     LENGTH,
+    SEVERAL,
     WINDOW,
     Differences,
     eager_copy,
@@ -44,9 +45,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
-
-SEVERAL = ["llama", "mistral", "gemma2", "gpt2", "gpt_neo", "bloom"]
-"""One architecture for each way of the seam: grouped queries, sliding window, eager only, plain, both adapters."""
 
 
 @pytest.fixture(scope="module", params=list(CONFIGS))

@@ -25,7 +25,9 @@ from readhead.attention import hooked
 from readhead.corpus import Sizes, build_corpus, encode, read_documents
 from readhead.errors import ModelError, ReadheadError, TaskError, UsageError
 from readhead.evaluation import Answers, Questions, TaskScore, compare
+from readhead.library import load_programs, shipped_library
 from readhead.models import LoadedModel, load_model
+from readhead.surrogates.hybrid import replaced
 
 BUNDLED = Path(readhead.__file__).parent / "bundled"
 PIQA = Path(__file__).parents[3] / "shared" / "data" / "piqa-val-200.jsonl"
@@ -274,13 +276,30 @@ def test_a_hook_that_replaces_nothing_changes_no_bit_and_own_patterns_hardly_one
         (untouched,) = stories.ask(bundled)
     assert untouched == neural
     with hooked(bundled.model, own_patterns):
-        (replaced,) = stories.ask(bundled)
-    assert furthest(replaced, neural) < 1e-3
-    assert replaced.correct == neural.correct
+        (routed,) = stories.ask(bundled)
+    assert furthest(routed, neural) < 1e-3
+    assert routed.correct == neural.correct
     with hooked(bundled.model, uniform):
         (blurred,) = stories.ask(bundled)
     assert furthest(blurred, neural) > 1
     assert compare(neural, blurred).difference < 0
+
+
+@real
+@pytest.mark.slow
+def test_a_hybrid_answers_alike_in_batches_of_one_and_of_sixteen(bundled: LoadedModel) -> None:
+    """Batches come padded on the right, without a mask."""
+    questions = Questions.load(["stories"], limit=12)
+    (neural,) = questions.ask(bundled)
+    with replaced(bundled, {}):
+        assert questions.ask(bundled) == [neural]
+    programs = [program for program in load_programs(shipped_library()) if program.terms > 1]
+    board = dict(zip(bundled.geometry.head_ids(), programs, strict=False))
+    with replaced(bundled, board) as hybrid:
+        ((alone,), (together,)) = (questions.ask(bundled, batch_size=size) for size in (1, 16))
+        assert not hybrid.failed
+    assert furthest(alone, together) < 1e-4
+    assert furthest(alone, neural) > 0.1
 
 
 @real

@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModel, DynamicCache, GPT2LMHeadModel, PreTrainedModel, StaticCache
 
 import readhead
-from core.architectures import CONFIGS, LENGTH, logits, padded, tiny_model, tokens
+from core.architectures import LENGTH, SEVERAL, each_architecture, logits, padded, tiny_model, tokens
 from core.own_patterns import OwnPatterns, every_head
 from core.tokenizers_in_tests import byte_level_bpe
 from readhead.attention import run_batch
@@ -29,12 +29,12 @@ AHEAD = "def head(s):\n    return np.exp(s.key.is_stop * 3.0) / np.exp(s.key.is_
 FAILS_ON_LONG = "def head(s):\n    return s.first / (1 if s.n < 9 else [][0])\n"
 
 
-@pytest.fixture(scope="module", params=list(CONFIGS))
+@pytest.fixture(scope="module", params=each_architecture())
 def model(request: pytest.FixtureRequest) -> PreTrainedModel:
     return tiny_model(request.param)
 
 
-@pytest.fixture(scope="module", params=["llama", "mistral", "gemma2", "gpt2", "bloom", "gptj"])
+@pytest.fixture(scope="module", params=SEVERAL)
 def some_model(request: pytest.FixtureRequest) -> PreTrainedModel:
     return tiny_model(request.param)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.architectures import CONFIGS, tiny_model, tokens
+from core.architectures import each_architecture, tiny_model, tokens
 from core.own_patterns import OwnPatterns, every_head
 from core.tokenizers_in_tests import byte_level_bpe
 from readhead.attention import run_batch
@@ -44,7 +44,7 @@ def meter_of(model: Any, **options: Any) -> Meter:
     return Meter(wrapped(model), sequences(), OwnPatterns(copy.deepcopy(model)), **options)
 
 
-@pytest.fixture(scope="module", params=list(CONFIGS))
+@pytest.fixture(scope="module", params=each_architecture())
 def model(request: pytest.FixtureRequest) -> Any:
     return tiny_model(request.param)
 
