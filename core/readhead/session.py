@@ -281,16 +281,16 @@ class Session:
             neural=neural,
         )
 
-    def study(self, programs: Mapping[HeadId, Program], iou: Mapping[HeadId, float] | None = None) -> Study:
+    def study(self, programs: Mapping[HeadId, Program], iou: Mapping[HeadId, float]) -> Study:
         """Programs in the place of heads: what they cost, and what the model says with them.
 
         Args:
             programs: what may stand in for which head.
-            iou: of each on its head, on `dev`; where it is not given, nothing can be ordered by it.
+            iou: of each on its head, on `dev`.
         """
         from readhead.surrogates.study import Study  # noqa: PLC0415 - only who runs a model waits for torch
 
-        return Study(self, programs, iou or {})
+        return Study(self, programs, iou)
 
     @cached_property
     def predictions(self) -> Predictions:

@@ -96,7 +96,7 @@ def full_pass(meter: Meter, programs: dict[HeadId, Program], rounds: int) -> Non
 
 def generation(session: Session, programs: dict[HeadId, Program], tokens: int = 40) -> None:
     """Part 3."""
-    study = session.study(programs)
+    study = session.study(programs, {})
     *_, text = study.generate(list(programs), "One day, a little girl named Mina", tokens=tokens)
     speed = len(text.tokens["hybrid"]) / text.seconds["hybrid"]
     print(f"generation with {len(programs)} heads replaced: {speed:.1f} tokens a second")

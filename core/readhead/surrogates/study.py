@@ -28,6 +28,7 @@ from readhead.surrogates.planner import (
     measure_curve,
     within_budget,
 )
+from readhead.surrogates.predictions import Ids
 from readhead.surrogates.switchboard import Control, Switchboard, refuse_findings
 from readhead.synthesis.front import Wanted
 
@@ -50,12 +51,11 @@ class Study:
         session: model, corpus and sandbox.
         programs: what may stand in for which head; a program that looks ahead or has findings leaves its head neural,
             which `neural` tells.
-        iou: of each on its head, on `dev`; may lack heads that are never ordered by it.
-        strict: refuse such programs instead.
+        iou: of each on its head, on `dev`.
+        joint: what fitting the programs' constants together has changed, where that was done.
 
     Raises:
-        UsageError: for a head that the model does not have.
-        ProgramError: with `strict`, for a program with findings or one that looks ahead.
+        UsageError: for a head that the model does not have, or if no program may stand in for a head.
     """
 
     def __init__(
@@ -64,7 +64,6 @@ class Study:
         programs: Mapping[HeadId, Program],
         iou: Mapping[HeadId, float],
         *,
-        strict: bool = False,
         joint: JointFit | None = None,
     ) -> None:
         self.session = session
@@ -73,37 +72,38 @@ class Study:
         self._orders: dict[Order, list[HeadId]] = {}
         for head in programs:
             session.model.geometry.index_of(head)
-        texts = [sequence.ids for sequence in session.corpus["dev"][:_TRIED]]
-        if strict:
-            refuse_findings(programs)
-            session.predictions.refuse_look_ahead(programs, texts)
         runnable = [program for program in programs.values() if not program.findings]
-        ahead = session.predictions.try_look_ahead(runnable, texts)
+        ahead = session.predictions.try_look_ahead(runnable, _trial_texts(session))
         self.neural = {
             head: str(program.findings[0]) if program.findings else f"it looks ahead: {ahead[program.source]}"
             for head, program in programs.items()
             if program.findings or program.source in ahead
         }
         self.programs = {head: program for head, program in sorted(programs.items()) if head not in self.neural}
-        if not self.programs:
+        if programs and not self.programs:
             raise UsageError("there is no program that may stand in for a head", hint="write some: readhead explain")
 
     @classmethod
     def of(cls, session: Session, selection: Selection) -> Study:
-        """The study that a selection asks for: its own programs, and the best ones for all other heads it may take."""
-        own = dict(selection.switchboard or selection.programs)
+        """The study that a selection asks for: of the programs that it gives, and else of each head's best one.
+
+        Raises:
+            UsageError: for a head that the model does not have, or a switchboard of another model.
+            ProgramError: if a given program has findings or looks ahead.
+        """
+        given = dict(selection.switchboard or selection.programs)
         if selection.switchboard is not None:
             selection.switchboard.check_model(session.model.fingerprint, session.model.name)
-        for head in (*selection.heads, *own):
+        for head in (*selection.heads, *given):
             session.model.geometry.index_of(head)
-        if own and (selection.switchboard is not None or set(selection.heads) <= own.keys()):
-            study = cls(session, own, {}, strict=True)
-        else:
+        refuse_findings(given)
+        session.predictions.refuse_look_ahead(given, _trial_texts(session))
+        programs, iou = given, _measured_iou(session, given)
+        if selection.switchboard is None and not (given and set(selection.heads) <= given.keys()):
             wanted = None if selection.terms is None else Wanted(terms=selection.terms, seed=session.seed)
             choice = session.choose(session.library(), wanted=wanted)
-            if own:
-                cls(session, own, {}, strict=True)
-            study = cls(session, {**choice.best, **own}, choice.iou)
+            programs, iou = {**choice.best, **given}, {**choice.iou, **iou}
+        study = cls(session, programs, iou)
         return study.fitted_jointly() if selection.joint else study
 
     @contextmanager
@@ -293,6 +293,21 @@ class Study:
                 measured=measured,
                 expected={name: tuple(meter.expected(each, _SHOWN)) for name, each in boards.items()},
             )
+
+
+def _trial_texts(session: Session) -> list[Ids]:
+    return [sequence.ids for sequence in session.corpus["dev"][:_TRIED]]
+
+
+def _measured_iou(session: Session, programs: Mapping[HeadId, Program]) -> dict[HeadId, float]:
+    """Of each program on its head, on `dev`."""
+    if not programs:
+        return {}
+    ranking = session.ranking(list({program.source: program for program in programs.values()}.values()))
+    place = session.model.geometry.index_of
+    return {
+        head: float(ranking.iou[ranking.numbers[program.source], place(head)]) for head, program in programs.items()
+    }
 
 
 def _until(estimates: Iterator[Impact]) -> Impact:
