@@ -99,7 +99,7 @@ class Study:
         refuse_findings(given)
         session.predictions.refuse_look_ahead(given, _trial_texts(session))
         programs, iou = given, _measured_iou(session, given)
-        if selection.switchboard is None and not (given and set(selection.heads) <= given.keys()):
+        if selection.switchboard is None and not (selection.heads and set(selection.heads) <= given.keys()):
             wanted = None if selection.terms is None else Wanted(terms=selection.terms, seed=session.seed)
             choice = session.choose(session.library(), wanted=wanted)
             programs, iou = {**choice.best, **given}, {**choice.iou, **iou}
