@@ -43,10 +43,10 @@ from readhead.scoring import iou_of_overlap
 from readhead.surrogates.additive import Additive, NotAdditive, additive_form
 from readhead.synthesis.files import with_heads
 
-WORTH = 3.0
+WORTH = 1.0
 """Nats of the next token's distribution that a whole IoU, mean over heads, is worth."""
-STEPS = 100
-_RATE = 0.05
+STEPS = 60
+_RATE = 0.1
 _WARM = 5
 """Steps over which the rate rises."""
 _DIGITS = 3
@@ -286,10 +286,6 @@ class _Bench:
     patterns: Mapping[HeadId, Tensor]
     """Of all replaced heads, `[texts, triangle]`, float16."""
 
-    def summands(self, head: HeadId, texts: Sequence[int]) -> Tensor:
-        """`[B, summands, triangle]`, float32."""
-        return self.values[texts][:, self.numbers[head]].float()
-
     def write(self, weights: Mapping[HeadId, Sequence[float]]) -> dict[HeadId, Program]:
         """Each head's program with the weights of its summands, with three digits where they moved."""
         written = {}
@@ -448,9 +444,10 @@ def _slopes(
 
     Gradients flow to the scores, and from there by one product: the values are not kept for them in float32.
     """
-    scores: dict[HeadId, Tensor] = {}
-    for head, values in weights.items():
-        scores[head] = torch.einsum("k,bkt->bt", values, bench.summands(head, texts))
+    values = bench.values[texts]
+    scores = {
+        head: torch.einsum("k,bkt->bt", own, values[:, bench.numbers[head]].float()) for head, own in weights.items()
+    }
     with torch.enable_grad(), _frozen(model):
         matrices = {head: _pattern_of(given.requires_grad_(), bench.length) for head, given in scores.items()}
         overlap = sum(
@@ -464,8 +461,11 @@ def _slopes(
             neural = _next_tokens(model, ids, {})
         hybrid = _next_tokens(model, ids, matrices)
         loss = _divergence(neural, hybrid).mean().cpu() - worth * overlap / len(matrices)
-        loss.backward()
-    return {head: torch.einsum("bt,bkt->k", given.grad, bench.summands(head, texts)) for head, given in scores.items()}
+        slopes = torch.autograd.grad(loss, list(scores.values()))
+    return {
+        head: torch.einsum("bt,bkt->k", slope, values[:, bench.numbers[head]].float())
+        for head, slope in zip(scores, slopes, strict=True)
+    }
 
 
 def _next_tokens(model: LoadedModel, ids: Tensor, matrices: Mapping[HeadId, Tensor]) -> Tensor:
@@ -498,9 +498,9 @@ def _pattern_of(scores: Tensor, length: int) -> Tensor:
 def _square(packed: Tensor, length: int, above: float = 0.0) -> Tensor:
     """`[B, triangle]` to `[B, n, n]`, float32, with one value above the diagonal."""
     rows, columns = torch.tril_indices(length, length)
-    square = torch.full((len(packed), length, length), above)
-    square[:, rows, columns] = packed.float()
-    return square
+    flat = torch.full((len(packed), length * length), above)
+    flat[:, rows * length + columns] = packed.float()
+    return flat.view(-1, length, length)
 
 
 @contextmanager
