@@ -49,14 +49,7 @@ def off(form: Additive, sandbox: Sandbox) -> float:
     for text, prediction in enumerate(own):
         values = [run.weights[text] for run in runs]
         assert prediction is not None
-        score: npt.NDArray[np.float32] = np.sum(
-            [
-                np.float32(weight) * value
-                for weight, value in zip(weights(form), values, strict=True)
-                if value is not None
-            ],
-            axis=0,
-        )
+        score = sum(np.float32(weight) * np.asarray(value) for weight, value in zip(weights(form), values, strict=True))
         worst = max(worst, float(np.abs(as_pattern(softmax(score)) - as_pattern(prediction)).max()))
     return worst
 
