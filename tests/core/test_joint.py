@@ -147,18 +147,25 @@ def test_without_any_constants_nothing_is_fitted(loaded: LoadedModel, target: Ta
     assert fit.constants == 0
 
 
+TRIPLE = "def triple(x):\n    x *= 3\n    return x\n\n\ndef head(s):\n    x = s.first + 0\n    "
+
+
 @pytest.mark.parametrize(
-    ("score", "reason"),
+    ("odd", "reason"),
     [
-        ("2.0 * np.where(s.first > 0, 1e6, 0)", "too large"),
-        ("2.0 * np.where(s.first > 0, -np.inf, 0)", "not finite"),
+        (program("2.0 * np.where(s.first > 0, 1e6, 0)"), "too large"),
+        (program("2.0 * np.where(s.first > 0, -np.inf, 0)"), "not finite"),
+        (parse(f"{TRIPLE}return softmax(0.5 * triple(x) + 0.5 * x)"), "do not add up"),
+        (program("2.0 * (x := s.first) + 1.0 * x"), "fails on its own"),
     ],
 )
 def test_summands_that_cannot_be_reckoned_with_are_left_alone(
-    score: str, reason: str, loaded: LoadedModel, target: Target, sandbox: Sandbox
+    odd: Program, reason: str, loaded: LoadedModel, target: Target, sandbox: Sandbox
 ) -> None:
-    fit = fit_jointly(loaded, {FIRST: program(score)}, target, sandbox)
+    fit = fit_jointly(loaded, {FIRST: odd, SECOND: WRONG[SECOND]}, target, sandbox, steps=1)
     assert reason in fit.left_alone[FIRST]
+    assert fit.programs[FIRST] is odd
+    assert fit.constants == 1
 
 
 def test_the_model_is_as_it_was(loaded: LoadedModel, target: Target, sandbox: Sandbox) -> None:

@@ -6,9 +6,8 @@
 2. or has none, such as `s.distance / 8` or `3.0` alone: its weight is 1 or -1, and stays.
 
 Whatever stands before the return may be anything that does not return itself. Nothing is run here: a summand's values
-come from a program of its own, in the sandbox. Such a program may rebind what this module believes to know (`softmax`
-is looked after, `*` of an object of its own is not), so whoever relies on the form has to compare the weighted sum with
-the program's own prediction.
+come from a program of its own, in the sandbox. A summand may change what the next one sees, so whoever relies on the
+form has to compare the weighted sum with the program's own prediction.
 """
 
 from __future__ import annotations

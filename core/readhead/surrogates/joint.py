@@ -60,8 +60,8 @@ _VALUE_BYTES = 1 << 30
 """For the terms' values on all texts."""
 _LARGEST = 60_000.0
 """Values are kept in half precision, which ends a little above."""
-_ADDS_UP = 1e-4
-"""How far the weighted sum of a program's terms may be from its prediction."""
+_ADDS_UP = 0.02
+"""How far the weighted sum of a program's terms, in half precision, may be from its prediction."""
 _LEAST = 1e-3
 """A weight stays at least so far from 0, for its sign is in the program's words."""
 _TRIED = 4
@@ -286,6 +286,16 @@ class _Bench:
     patterns: Mapping[HeadId, Tensor]
     """Of all replaced heads, `[texts, triangle]`, float16."""
 
+    def weights(self, head: HeadId) -> Tensor:
+        """Of a form's summands, as its text has them."""
+        return torch.tensor([summand.weight for summand in self.forms[head].summands])
+
+    def adds_up(self, head: HeadId, predicted: Array) -> bool:
+        """Whether a form's weighted sum gives the program's own prediction, `[texts, triangle]`, on the first texts."""
+        texts = list(range(min(_TRIED, len(predicted))))
+        matrices = _pattern_of(_scores(self.weights(head), self.values[texts], self.numbers[head]), self.length)
+        return bool((matrices - _square(torch.from_numpy(predicted[texts]), self.length)).abs().max() < _ADDS_UP)
+
     def write(self, weights: Mapping[HeadId, Sequence[float]]) -> dict[HeadId, Program]:
         """Each head's program with the weights of its summands, with three digits where they moved."""
         written = {}
@@ -311,51 +321,60 @@ def _bench(programs: Mapping[HeadId, Program], target: Target, sandbox: Sandbox)
     """The programs' forms with their values, and for the other heads why theirs have none."""
     forms, left_alone = _forms(programs)
     numbers = _numbers(forms)
-    sources = list(numbers)
-    length, size = target.corpus.length, packed_size(target.corpus.length)
-    sequences = target.corpus["fit"][: max(1, _VALUE_BYTES // (2 * size * (len(sources) + 2 * len(programs))))]
-    values = np.zeros((len(sequences), len(sources), size), np.float16)
-    problems: dict[str, str] = {}
-    sums = {head: np.zeros((min(_TRIED, len(sequences)), size), np.float32) for head in forms}
-    sandbox.load([sequence.text for sequence in sequences])
-    for number, (source, run) in enumerate(zip(sources, sandbox.run_many(sources), strict=True)):
-        given = [pack(weights) for weights in run.weights if weights is not None]
-        if run.failures:
-            problems[source] = f"one of its summands fails on its own: {run.failures[0].message}"
-        elif not all(float(np.abs(packed).max()) < _LARGEST for packed in given):  # NaN is not either
-            problems[source] = "one of its summands is not finite, or too large to reckon with"
-        else:
-            for place, packed in enumerate(given):
-                values[place, number] = packed
-            for head, form in forms.items():
-                for weight in (summand.weight for summand in form.summands if summand.source == source):
-                    sums[head] += np.float32(weight) * np.stack(given[:_TRIED])
+    most = _VALUE_BYTES // (2 * packed_size(target.corpus.length) * (len(numbers) + 2 * len(programs)))
+    sequences = target.corpus["fit"][: max(1, most)]
+    values, problems = _values(list(numbers), sequences, sandbox)
     predictions = _predictions(programs, sequences, sandbox)
-    for head, form in list(forms.items()):
-        reason = next((problems[summand.source] for summand in form.summands if summand.source in problems), "")
-        if not (reason or _adds_up(sums[head], predictions[head], length)):
-            reason = "its summands do not add up to its prediction"
-        if reason:
-            left_alone[head] = reason
-            del forms[head]
-    places = target.places("fit")[: len(sequences)]
-    rows = {head: target.geometry.index_of(head) for head in programs}
-    patterns = {
-        head: torch.from_numpy(np.stack([target.store.read(place, row) for place in places]).astype(np.float16))
-        for head, row in rows.items()
-    }
     bench = _Bench(
-        length=length,
+        length=target.corpus.length,
         ids=torch.tensor([sequence.ids for sequence in sequences]),
         forms=forms,
-        values=torch.from_numpy(values),
+        values=values,
         numbers={
             head: torch.tensor([numbers[summand.source] for summand in form.summands]) for head, form in forms.items()
         },
+        others={},
+        patterns={head: _patterns(target, head, len(sequences)) for head in programs},
+    )
+    for head, form in forms.items():
+        reason = next((problems[summand.source] for summand in form.summands if summand.source in problems), "")
+        if not (reason or bench.adds_up(head, predictions[head])):
+            reason = "its summands do not add up to its prediction"
+        if reason:
+            left_alone[head] = reason
+    bench = replace(
+        bench,
+        forms={head: form for head, form in forms.items() if head not in left_alone},
         others={head: torch.from_numpy(predictions[head].astype(np.float16)) for head in left_alone},
-        patterns=patterns,
     )
     return bench, dict(sorted(left_alone.items()))
+
+
+def _values(
+    sources: Sequence[str], sequences: Sequence[TokenSequence], sandbox: Sandbox
+) -> tuple[Tensor, dict[str, str]]:
+    """Of summands, `[texts, summands, triangle]`, float16; and what is wrong with some of them, in words."""
+    values = np.zeros((len(sequences), len(sources), packed_size(len(sequences[0].ids))), np.float16)
+    problems = {}
+    sandbox.load([sequence.text for sequence in sequences])
+    for number, (source, run) in enumerate(zip(sources, sandbox.run_many(sources), strict=True)):
+        if run.failures:
+            problems[source] = f"one of its summands fails on its own: {run.failures[0].message}"
+            continue
+        given = [pack(weights) for weights in run.weights if weights is not None]
+        if all(float(np.abs(packed).max()) < _LARGEST for packed in given):  # NaN is not
+            for place, packed in enumerate(given):
+                values[place, number] = packed
+        else:
+            problems[source] = "one of its summands is not finite, or too large to reckon with"
+    return torch.from_numpy(values), problems
+
+
+def _patterns(target: Target, head: HeadId, texts: int) -> Tensor:
+    """Of one head on the first texts of `fit`, `[texts, triangle]`, float16."""
+    row = target.geometry.index_of(head)
+    patterns = [target.store.read(place, row) for place in target.places("fit")[:texts]]
+    return torch.from_numpy(np.stack(patterns).astype(np.float16))
 
 
 def _forms(programs: Mapping[HeadId, Program]) -> tuple[dict[HeadId, Additive], dict[HeadId, str]]:
@@ -381,12 +400,6 @@ def _numbers(forms: Mapping[HeadId, Additive]) -> dict[str, int]:
     return {source: number for number, source in enumerate(sources)}
 
 
-def _adds_up(scores: Array, predicted: Array, length: int) -> bool:
-    given = _pattern_of(torch.from_numpy(scores), length)
-    own = _square(torch.from_numpy(predicted[: len(scores)]), length)
-    return bool((given - own).abs().max() < _ADDS_UP)
-
-
 # The fit
 
 
@@ -394,7 +407,7 @@ def _descend(
     model: LoadedModel, bench: _Bench, *, worth: float, steps: int, seed: int, report: Report | None
 ) -> Iterator[tuple[int, dict[HeadId, list[float]]]]:
     """The weights of all summands, after every so many steps and after the last."""
-    start = {head: torch.tensor([summand.weight for summand in form.summands]) for head, form in bench.forms.items()}
+    start = {head: bench.weights(head) for head in bench.forms}
     free = {
         head: torch.tensor([float(summand.constant is not None) for summand in form.summands])
         for head, form in bench.forms.items()
@@ -445,9 +458,7 @@ def _slopes(
     Gradients flow to the scores, and from there by one product: the values are not kept for them in float32.
     """
     values = bench.values[texts]
-    scores = {
-        head: torch.einsum("k,bkt->bt", own, values[:, bench.numbers[head]].float()) for head, own in weights.items()
-    }
+    scores = {head: _scores(own, values, bench.numbers[head]) for head, own in weights.items()}
     with torch.enable_grad(), _frozen(model):
         matrices = {head: _pattern_of(given.requires_grad_(), bench.length) for head, given in scores.items()}
         overlap = sum(
@@ -466,6 +477,11 @@ def _slopes(
         head: torch.einsum("bt,bkt->k", slope, values[:, bench.numbers[head]].float())
         for head, slope in zip(scores, slopes, strict=True)
     }
+
+
+def _scores(weights: Tensor, values: Tensor, numbers: Tensor) -> Tensor:
+    """`[B, triangle]`: the weighted sum of some of the summands in `[B, summands, triangle]`."""
+    return torch.einsum("k,bkt->bt", weights, values[:, numbers].float())
 
 
 def _next_tokens(model: LoadedModel, ids: Tensor, matrices: Mapping[HeadId, Tensor]) -> Tensor:
