@@ -47,11 +47,16 @@ WORTH = 1.0
 """Nats of the next token's distribution that a whole IoU, mean over heads, is worth."""
 STEPS = 60
 _RATE = 0.1
+"""Adam's, at its highest: how far a weight moves in a step."""
 _WARM = 5
 """Steps over which the rate rises."""
 _DIGITS = 3
+"""Significant digits of a weight that moved."""
 _TABLE = re.compile(r"(?m)^# \[tool\.readhead\]$")
 _PREDICTION_BYTES = 256 << 20
+"""For the predictions of all programs on the texts that are measured at once."""
+_LOGIT_BYTES = 256 << 20
+"""For the logits of one batch; a step holds a few such tensors."""
 _CHECKED = 20
 """Steps after which the programs are written and measured on `dev`."""
 _BATCH_TOKENS = 2 * BATCH_TOKENS
@@ -195,7 +200,7 @@ def measure(
             iou += float(iou_of_overlap(np.minimum(predicted, patterns).sum(axis=-1), length).sum())
         ids = torch.tensor([sequence.ids for sequence in sequences[span]])
         with _frozen(model), torch.inference_mode():
-            for batch in _spans(len(ids), length, _BATCH_TOKENS):
+            for batch in _spans(len(ids), 1, _texts_at_once(model, length)):
                 matrices = {
                     head: torch.from_numpy(unpack(predicted[batch], length)) for head, predicted in predictions.items()
                 }
@@ -416,7 +421,7 @@ def _descend(
         return
     weights = {head: values.clone() for head, values in start.items()}
     optimizer = torch.optim.Adam(list(weights.values()), lr=_RATE, betas=(0.9, 0.99))
-    batches = _batches(len(bench.ids), max(1, _BATCH_TOKENS // bench.length), seed)
+    batches = _batches(len(bench.ids), _texts_at_once(model, bench.length), seed)
     for step in range(1, steps + 1):
         for group in optimizer.param_groups:
             group["lr"] = _rate(step, steps)
@@ -531,6 +536,13 @@ def _frozen(model: LoadedModel) -> Iterator[None]:
         finally:
             for parameter in parameters:
                 parameter.requires_grad_(True)  # noqa: FBT003 - as above
+
+
+def _texts_at_once(model: LoadedModel, length: int) -> int:
+    """Texts of a batch."""
+    logits: int = 4 * model.model.config.get_text_config().vocab_size
+    tokens = min(_BATCH_TOKENS, _LOGIT_BYTES // logits)
+    return max(1, tokens // length)
 
 
 def _spans(count: int, size: int, most: int) -> Iterator[slice]:
