@@ -55,5 +55,5 @@ class OwnPatterns(Predictions):
     def packed(self, program: Program, ids: Ids) -> Array | None:
         return None if self.fails & set(ids) else self._own[ids][program.name]
 
-    def refuse_look_ahead(self, board: Mapping[HeadId, Program], texts: Sequence[Ids]) -> None:
-        """None does."""
+    def refuse_unfit(self, board: Mapping[HeadId, Program], texts: Sequence[Ids]) -> None:
+        """None is."""

@@ -26,7 +26,7 @@ CLOSE = 5e-5
 FIRST = "def head(s):\n    return s.first\n"
 UNIFORM = "def head(s):\n    return s.every\n"
 AHEAD = "def head(s):\n    return np.exp(s.key.is_stop * 3.0) / np.exp(s.key.is_stop * 3.0).sum() + s.itself * s.n\n"
-FAILS_ON_LONG = "def head(s):\n    return s.first / (1 if s.n < 9 else [][0])\n"
+FAILS_ON_RED = "def head(s):\n    return s.first / (1 if ' red' not in ''.join(s.tokens) else [][0])\n"
 
 
 @pytest.fixture(scope="module", params=each_architecture())
@@ -150,7 +150,7 @@ def test_a_head_is_neural_on_texts_where_its_program_fails(
     tiny_gpt2: GPT2LMHeadModel, hybrid_of: Any, ids: torch.Tensor
 ) -> None:
     neural = logits(tiny_gpt2, ids)
-    with hybrid_of({"L0H0": FAILS_ON_LONG, "L1H0": FAILS_ON_LONG}) as hybrid:
+    with hybrid_of({"L0H0": FAILS_ON_RED, "L1H0": FAILS_ON_RED}) as hybrid:
         assert distance(logits(tiny_gpt2, ids), neural) < CLOSE
         assert hybrid.failed == {HeadId(0, 0): 1, HeadId(1, 0): 1}
         assert not torch.equal(logits(tiny_gpt2, ids[:, :5]), neural[:, :5])
@@ -223,10 +223,11 @@ def test_a_cache_filled_elsewhere_is_refused_and_one_filled_here_works_afterward
 @pytest.mark.parametrize(
     ("programs", "error", "message"),
     [
-        ({"L0H0": AHEAD}, ProgramError, r"L0H0, because it looks ahead: row \d+ \("),
+        ({"L0H0": AHEAD}, ProgramError, r"L0H0: it looks ahead: row \d+ \("),
         ({"L0H0": "def head(s):\n    return import os\n"}, ProgramError, "L0H0: "),
         ({"L7H0": FIRST}, UsageError, "no head L7H0"),
         ({"head": FIRST}, UsageError, "not a head"),
+        ({"L0H0": "def head(s):\n    return s.nothing\n"}, ProgramError, "it gives nothing: line 2: .*nothing"),
         ({"L0H0": 3}, ProgramError, "3 is no program"),
     ],
 )

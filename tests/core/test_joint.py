@@ -27,6 +27,7 @@ from readhead.sandbox import Sandbox
 from readhead.scoring import iou
 from readhead.surrogates import joint
 from readhead.surrogates.joint import JointFit, fit_jointly, measure
+from readhead.surrogates.predictions import Predictions
 from readhead.tokens import TokenReader
 
 SHARED = Path(__file__).parents[3] / "shared"
@@ -35,9 +36,9 @@ FIRST, SECOND, OTHER = HeadId(0, 1), HeadId(1, 0), HeadId(1, 1)
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as box:
-        yield box
+def predictions() -> Iterator[Predictions]:
+    with Sandbox() as sandbox:
+        yield Predictions(byte_level_bpe(), sandbox)
 
 
 @pytest.fixture(scope="module")
@@ -105,43 +106,47 @@ def weights_of(fit: JointFit) -> list[float]:
 
 
 @pytest.mark.parametrize("worth", [0.0, 1.0])
-def test_planted_constants_are_found(worth: float, loaded: LoadedModel, planted: Target, sandbox: Sandbox) -> None:
-    fit = fit_jointly(loaded, WRONG, planted, sandbox, worth=worth, steps=60)
+def test_planted_constants_are_found(
+    worth: float, loaded: LoadedModel, planted: Target, predictions: Predictions
+) -> None:
+    fit = fit_jointly(loaded, WRONG, planted, predictions, worth=worth, steps=60)
     assert fit.fit_after.kl < fit.fit_before.kl / 10
     assert fit.dev_after.kl < fit.dev_before.kl / 10
     assert weights_of(fit) == pytest.approx([3.0, 1.0, -0.5], abs=0.5)
-    assert fit.dev_after == measure(loaded, fit.programs, planted, "dev", sandbox)
+    assert fit.dev_after == measure(loaded, fit.programs, planted, "dev", predictions)
     assert fit.kept == ""
     assert fit.constants == 3
     assert 0 < fit.steps <= 60
     assert json.loads(json.dumps(fit.as_dict()))["dev"]["after"]["kl"] == fit.dev_after.kl
 
 
-def test_constants_that_are_right_are_kept_to_the_byte(loaded: LoadedModel, planted: Target, sandbox: Sandbox) -> None:
-    fit = fit_jointly(loaded, PLANTED, planted, sandbox, worth=0, steps=10)
+def test_constants_that_are_right_are_kept_to_the_byte(
+    loaded: LoadedModel, planted: Target, predictions: Predictions
+) -> None:
+    fit = fit_jointly(loaded, PLANTED, planted, predictions, worth=0, steps=10)
     assert fit.kept
     assert fit.steps == 0
     assert all(fit.programs[head] is program for head, program in PLANTED.items())
     assert fit.dev_after == fit.dev_before
 
 
-def test_two_runs_with_one_seed_are_equal(loaded: LoadedModel, planted: Target, sandbox: Sandbox) -> None:
-    first, second = (fit_jointly(loaded, WRONG, planted, sandbox, steps=12, seed=3) for _ in range(2))
+def test_two_runs_with_one_seed_are_equal(loaded: LoadedModel, planted: Target, predictions: Predictions) -> None:
+    first, second = (fit_jointly(loaded, WRONG, planted, predictions, steps=12, seed=3) for _ in range(2))
     assert replace(first, seconds=0) == replace(second, seconds=0)
 
 
 def test_programs_of_other_forms_are_left_alone_with_the_reason(
-    loaded: LoadedModel, planted: Target, sandbox: Sandbox
+    loaded: LoadedModel, planted: Target, predictions: Predictions
 ) -> None:
-    fit = fit_jointly(loaded, {**WRONG, OTHER: LOOP}, planted, sandbox, worth=0, steps=20)
+    fit = fit_jointly(loaded, {**WRONG, OTHER: LOOP}, planted, predictions, worth=0, steps=20)
     assert list(fit.left_alone) == [OTHER]
     assert "softmax" in fit.left_alone[OTHER]
     assert fit.programs[OTHER] is LOOP
     assert fit.fit_after.kl < fit.fit_before.kl
 
 
-def test_without_any_constants_nothing_is_fitted(loaded: LoadedModel, target: Target, sandbox: Sandbox) -> None:
-    fit = fit_jointly(loaded, {OTHER: LOOP, FIRST: program("s.itself")}, target, sandbox)
+def test_without_any_constants_nothing_is_fitted(loaded: LoadedModel, target: Target, predictions: Predictions) -> None:
+    fit = fit_jointly(loaded, {OTHER: LOOP, FIRST: program("s.itself")}, target, predictions)
     assert fit.kept == "no program has constants to fit"
     assert set(fit.left_alone) == {FIRST, OTHER}
     assert fit.constants == 0
@@ -160,15 +165,15 @@ TRIPLE = "def triple(x):\n    x *= 3\n    return x\n\n\ndef head(s):\n    x = s.
     ],
 )
 def test_summands_that_cannot_be_reckoned_with_are_left_alone(
-    odd: Program, reason: str, loaded: LoadedModel, target: Target, sandbox: Sandbox
+    odd: Program, reason: str, loaded: LoadedModel, target: Target, predictions: Predictions
 ) -> None:
-    fit = fit_jointly(loaded, {FIRST: odd, SECOND: WRONG[SECOND]}, target, sandbox, steps=1)
+    fit = fit_jointly(loaded, {FIRST: odd, SECOND: WRONG[SECOND]}, target, predictions, steps=1)
     assert reason in fit.left_alone[FIRST]
     assert fit.programs[FIRST] is odd
     assert fit.constants == 1
 
 
-def test_the_model_is_as_it_was(loaded: LoadedModel, target: Target, sandbox: Sandbox) -> None:
+def test_the_model_is_as_it_was(loaded: LoadedModel, target: Target, predictions: Predictions) -> None:
     model = loaded.model
     assert isinstance(model, GPT2LMHeadModel)
     bias = model.transformer.h[0].ln_1.bias
@@ -178,7 +183,7 @@ def test_the_model_is_as_it_was(loaded: LoadedModel, target: Target, sandbox: Sa
     try:
         before = {name: (p.requires_grad, p.clone()) for name, p in model.named_parameters()}
         config, implementation = model.config, model.config._attn_implementation
-        fit_jointly(loaded, WRONG, target, sandbox, steps=2)
+        fit_jointly(loaded, WRONG, target, predictions, steps=2)
         assert model.training
         assert model.config is config
         assert model.config._attn_implementation == implementation
@@ -193,12 +198,14 @@ def test_the_model_is_as_it_was(loaded: LoadedModel, target: Target, sandbox: Sa
         bias.requires_grad_(True)  # noqa: FBT003 - as above
 
 
-def test_heads_that_share_a_program_get_one_each(loaded: LoadedModel, planted: Target, sandbox: Sandbox) -> None:
+def test_heads_that_share_a_program_get_one_each(
+    loaded: LoadedModel, planted: Target, predictions: Predictions
+) -> None:
     shared = program("2.0 * s.itself + 2.0 * s.previous(1) - 0.5 * s.distance", '# heads = ["L0H1", "L1H0"]\n')
     recorded = shared.source.replace("# ///\n\n", "# [tool.readhead.recorded]\n# model = 'tiny'\n# ///\n\n")
     both = parse(recorded)
     assert both.metadata.recorded is not None
-    fit = fit_jointly(loaded, {FIRST: both, SECOND: both}, planted, sandbox, worth=0, steps=40)
+    fit = fit_jointly(loaded, {FIRST: both, SECOND: both}, planted, predictions, worth=0, steps=40)
     first, second = fit.programs[FIRST], fit.programs[SECOND]
     assert first.source != second.source
     assert (first.metadata.heads, second.metadata.heads) == ((FIRST,), (SECOND,))
@@ -207,30 +214,32 @@ def test_heads_that_share_a_program_get_one_each(loaded: LoadedModel, planted: T
     assert first.name == "L0H1"
 
 
-def test_a_program_without_heads_is_given_its_own(loaded: LoadedModel, planted: Target, sandbox: Sandbox) -> None:
-    fit = fit_jointly(loaded, WRONG, planted, sandbox, worth=0, steps=20)
+def test_a_program_without_heads_is_given_its_own(
+    loaded: LoadedModel, planted: Target, predictions: Predictions
+) -> None:
+    fit = fit_jointly(loaded, WRONG, planted, predictions, worth=0, steps=20)
     assert fit.programs[FIRST].metadata.heads == (FIRST,)
     assert fit.programs[FIRST].metadata.category == "mixed"
 
 
-def test_a_weight_keeps_its_sign(loaded: LoadedModel, planted: Target, sandbox: Sandbox) -> None:
+def test_a_weight_keeps_its_sign(loaded: LoadedModel, planted: Target, predictions: Predictions) -> None:
     programs = {**PLANTED, FIRST: program("-0.5 * s.itself + 1.0 * s.previous(1)")}
-    fit = fit_jointly(loaded, programs, planted, sandbox, worth=0, steps=30)
+    fit = fit_jointly(loaded, programs, planted, predictions, worth=0, steps=30)
     assert -0.5 < weights_of(fit)[0] < 0
 
 
 def test_fewer_texts_are_used_where_memory_is_short(
-    loaded: LoadedModel, planted: Target, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    loaded: LoadedModel, planted: Target, predictions: Predictions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = fit_jointly(loaded, WRONG, planted, sandbox, steps=1)
+    whole = fit_jointly(loaded, WRONG, planted, predictions, steps=1)
     assert whole.texts == 24
     monkeypatch.setattr(joint, "_VALUE_BYTES", 3 * 2 * 136 * 7)  # 3 summands, and pattern and prediction of 2 heads
-    assert fit_jointly(loaded, WRONG, planted, sandbox, steps=1).texts == 3
+    assert fit_jointly(loaded, WRONG, planted, predictions, steps=1).texts == 3
 
 
-def test_progress_is_told(loaded: LoadedModel, target: Target, sandbox: Sandbox) -> None:
+def test_progress_is_told(loaded: LoadedModel, target: Target, predictions: Predictions) -> None:
     told: list[tuple[str, int, int]] = []
-    fit_jointly(loaded, WRONG, target, sandbox, steps=3, report=lambda *step: told.append(step))
+    fit_jointly(loaded, WRONG, target, predictions, steps=3, report=lambda *step: told.append(step))
     assert told == [("joint", 1, 3), ("joint", 2, 3), ("joint", 3, 3)]
 
 
@@ -245,45 +254,40 @@ def test_progress_is_told(loaded: LoadedModel, target: Target, sandbox: Sandbox)
     ],
 )
 def test_mistakes_are_told_with_a_cure(
-    programs: dict[HeadId, Program], problem: str, loaded: LoadedModel, target: Target, sandbox: Sandbox
+    programs: dict[HeadId, Program], problem: str, loaded: LoadedModel, target: Target, predictions: Predictions
 ) -> None:
     with pytest.raises((UsageError, ProgramError), match=problem) as caught:
-        fit_jointly(loaded, programs, target, sandbox)
+        fit_jointly(loaded, programs, target, predictions)
     assert caught.value.hint
 
 
-def test_settings_are_checked(loaded: LoadedModel, target: Target, sandbox: Sandbox) -> None:
+def test_settings_are_checked(loaded: LoadedModel, target: Target, predictions: Predictions) -> None:
     for options in ({"worth": -1.0}, {"worth": float("nan")}, {"steps": 0}):
         with pytest.raises(UsageError) as caught:
-            fit_jointly(loaded, WRONG, target, sandbox, **options)  # type: ignore[arg-type]  # floats and integers
+            fit_jointly(loaded, WRONG, target, predictions, **options)  # type: ignore[arg-type]  # floats and integers
         assert caught.value.hint
     with pytest.raises(UsageError, match="another model's"):
-        fit_jointly(loaded, WRONG, replace(target, model="other"), sandbox)
+        fit_jointly(loaded, WRONG, replace(target, model="other"), predictions)
 
 
 def test_figures_are_those_of_the_library_and_of_plain_torch(
-    loaded: LoadedModel, target: Target, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    loaded: LoadedModel, target: Target, predictions: Predictions
 ) -> None:
     both = {FIRST: WRONG[FIRST], SECOND: parse(PROGRAM)}
-    figures = measure(loaded, both, target, "dev", sandbox)
+    figures = measure(loaded, both, target, "dev", predictions)
     sequences, places = target.corpus["dev"], target.places("dev")
-    by_head = dict(zip(both, predict(list(both.values()), sequences, sandbox), strict=True))
+    by_head = dict(zip(both, predict(list(both.values()), sequences, predictions.sandbox), strict=True))
     expected = [
         iou(packed, target.store.read(place, target.geometry.index_of(head)))
-        for head, (predictions, _) in by_head.items()
-        for packed, place in zip(predictions, places, strict=True)
+        for head, (given, _) in by_head.items()
+        for packed, place in zip(given, places, strict=True)
         if packed is not None
     ]
     assert figures.iou == pytest.approx(np.mean(expected), abs=1e-6)
-    monkeypatch.setattr(joint, "_BATCH_TOKENS", 1)
-    monkeypatch.setattr(joint, "_PREDICTION_BYTES", 1)
-    one_by_one = measure(loaded, both, target, "dev", sandbox)
-    assert one_by_one.kl == pytest.approx(figures.kl, abs=1e-6)
-    assert one_by_one.increase_percent == pytest.approx(figures.increase_percent, abs=1e-4)
 
 
 @pytest.mark.slow
-def test_a_real_models_heads_do_better_together_on_dev(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_real_models_heads_do_better_together_on_dev(predictions: Predictions, tmp_path: Path) -> None:
     if not (SHARED / "models" / "stories260K").is_dir():
         pytest.skip("the model stories260K is not beside the repository")
     model = load_model(str(SHARED / "models" / "stories260K"), device="cpu")
@@ -293,7 +297,7 @@ def test_a_real_models_heads_do_better_together_on_dev(sandbox: Sandbox, tmp_pat
     target = Target(model.fingerprint, model.geometry, corpus, store)
     library = {program.name: program for program in load_programs(shipped_library())}
     programs = dict.fromkeys(model.geometry.head_ids(), library["last_two_and_wide"])
-    fit = fit_jointly(model, programs, target, sandbox, steps=20)
+    fit = fit_jointly(model, programs, target, predictions, steps=20)
     assert fit.kept == ""
     assert fit.dev_after.increase_percent < fit.dev_before.increase_percent
     assert len({program.source for program in fit.programs.values()}) == len(programs)

@@ -159,7 +159,7 @@ def test_bad_input_is_told_with_its_cure(run: Callable[..., Ran], arguments: tup
     assert complaint in run(*arguments).complaint
 
 
-@pytest.mark.parametrize(("source", "complaint"), [(AHEAD, "looks ahead: row"), ("def head(s:", "RH201")])
+@pytest.mark.parametrize(("source", "complaint"), [(AHEAD, "it looks ahead: row"), ("def head(s:", "RH201")])
 def test_a_program_that_cannot_stand_in_is_refused(
     run: Callable[..., Ran], tmp_path: Path, source: str, complaint: str
 ) -> None:

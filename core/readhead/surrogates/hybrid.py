@@ -80,7 +80,7 @@ def replaced(
         if predictions is None:
             predictions = Predictions(words, stack.enter_context(Sandbox()))
         if board:
-            predictions.refuse_look_ahead(board, _trial_texts(inner, words))
+            predictions.refuse_unfit(board, _trial_texts(inner, words))
         hybrid = Hybrid(board, predictions)
         hybrid.attach(inner, stack)
         yield hybrid

@@ -30,17 +30,19 @@ from torch import Tensor
 
 from readhead.attention import hooked, run_batch
 from readhead.corpus import Part, TokenSequence
-from readhead.errors import ProgramError, UsageError
+from readhead.errors import UsageError
 from readhead.heads import HeadId
-from readhead.library import Report, Target, predict
-from readhead.lookahead import find_look_ahead
+from readhead.library import Report, Target
 from readhead.models import LoadedModel, evaluating
-from readhead.patterns import BATCH_TOKENS, Array, pack, packed_size, unpack
+from readhead.patterns import BATCH_TOKENS, Array, pack, packed_size
 from readhead.program import Program, parse
 from readhead.record import without_record
-from readhead.sandbox import Failure, Sandbox
-from readhead.scoring import iou_of_overlap
+from readhead.sandbox import Sandbox
+from readhead.scoring import iou
 from readhead.surrogates.additive import Additive, NotAdditive, additive_form
+from readhead.surrogates.meter import Meter
+from readhead.surrogates.predictions import Predictions
+from readhead.surrogates.switchboard import refuse_findings
 from readhead.synthesis.files import with_heads
 
 WORTH = 1.0
@@ -53,8 +55,6 @@ _WARM = 5
 _DIGITS = 3
 """Significant digits of a weight that moved."""
 _TABLE = re.compile(r"(?m)^# \[tool\.readhead\]$")
-_PREDICTION_BYTES = 256 << 20
-"""For the predictions of all programs on the texts that are measured at once."""
 _LOGIT_BYTES = 256 << 20
 """For the logits of one batch; a step holds a few such tensors."""
 _CHECKED = 20
@@ -130,7 +130,7 @@ def fit_jointly(
     model: LoadedModel,
     programs: Mapping[HeadId, Program],
     target: Target,
-    sandbox: Sandbox,
+    predictions: Predictions,
     *,
     worth: float = WORTH,
     steps: int = STEPS,
@@ -143,34 +143,34 @@ def fit_jointly(
         model: the model that `target` was measured on.
         programs: for each head that is to be replaced its program; the other heads stay neural.
         target: whose `fit` texts the constants are fitted to, and whose `dev` texts decide.
-        sandbox: runs the programs; the texts it has loaded are replaced.
+        predictions: of the programs on the texts of `target`.
         worth: of IoU, against KL; see `WORTH`. With 0 only the model's output counts.
         steps: of the optimizer.
         seed: of the order of the texts.
         report: called after each step with the stage `joint`.
 
     Raises:
-        ProgramError: if a program has findings, fails on a text, or looks ahead.
+        ProgramError: if a program has findings, looks ahead or gives nothing.
         UsageError: if there is no program, no such head, or another model.
     """
     started = time.monotonic()
     _check(model, programs, target, worth, steps)
-    _refuse_looking_ahead(programs, target, sandbox)
-    fit_before = measure(model, programs, target, "fit", sandbox)
-    dev_before = measure(model, programs, target, "dev", sandbox)
-    bench, left_alone = _bench(programs, target, sandbox)
+    predictions.refuse_unfit(programs, [sequence.ids for sequence in target.corpus["fit"][:_TRIED]])
+    fit_before = measure(model, programs, target, "fit", predictions)
+    dev_before = measure(model, programs, target, "dev", predictions)
+    bench, left_alone = _bench(programs, target, predictions)
     best, best_figures, best_steps = dict(programs), dev_before, 0
     tried = dev_before
     for step, weights in _descend(model, bench, worth=worth, steps=steps, seed=seed, report=report):
         candidate = {**programs, **bench.write(weights)}
-        tried = measure(model, candidate, target, "dev", sandbox)
+        tried = measure(model, candidate, target, "dev", predictions)
         if tried.increase_percent < dev_before.increase_percent and tried.loss(worth) < best_figures.loss(worth):
             best, best_figures, best_steps = candidate, tried, step
     return JointFit(
         programs=best,
         left_alone=left_alone,
         fit_before=fit_before,
-        fit_after=measure(model, best, target, "fit", sandbox) if best_steps else fit_before,
+        fit_after=measure(model, best, target, "fit", predictions) if best_steps else fit_before,
         dev_before=dev_before,
         dev_after=best_figures,
         constants=sum(len(form.terms) for form in bench.forms.values()),
@@ -182,38 +182,25 @@ def fit_jointly(
 
 
 def measure(
-    model: LoadedModel, programs: Mapping[HeadId, Program], target: Target, part: Part, sandbox: Sandbox
+    model: LoadedModel, programs: Mapping[HeadId, Program], target: Target, part: Part, predictions: Predictions
 ) -> Figures:
     """What replacing these heads by their programs does on one part of the corpus.
 
-    Raises:
-        ProgramError: if a program fails on a text.
+    On a text on which a program fails its head is neural, and the IoU counts as 0.
     """
     sequences, places = target.corpus[part], target.places(part)
-    length = target.corpus.length
-    divergence = surprise = iou = 0.0
-    for span in _spans(len(sequences), 4 * len(programs) * packed_size(length), _PREDICTION_BYTES):
-        predictions = _predictions(programs, sequences[span], sandbox)
-        for head, predicted in predictions.items():
-            row = target.geometry.index_of(head)
-            patterns = np.stack([target.store.read(places[place], row) for place in range(span.start, span.stop)])
-            iou += float(iou_of_overlap(np.minimum(predicted, patterns).sum(axis=-1), length).sum())
-        ids = torch.tensor([sequence.ids for sequence in sequences[span]])
-        with _frozen(model), torch.inference_mode():
-            for batch in _spans(len(ids), 1, _texts_at_once(model, length)):
-                matrices = {
-                    head: torch.from_numpy(unpack(predicted[batch], length)) for head, predicted in predictions.items()
-                }
-                neural = _next_tokens(model, ids[batch], {})
-                hybrid = _next_tokens(model, ids[batch], matrices)
-                divergence += float(_divergence(neural, hybrid).sum(dtype=torch.float64))
-                read = ids[batch, 1:, None].to(hybrid.device)
-                surprise += float((neural - hybrid).gather(-1, read).sum(dtype=torch.float64))
-    predicted_tokens = len(sequences) * (length - 1)
+    with Meter(model, sequences, predictions) as meter:
+        impact = meter.impact(programs, details=True)
+    overlap = 0.0
+    for place, sequence in zip(places, sequences, strict=True):
+        for head, program in programs.items():
+            packed = predictions.packed(program, sequence.ids)
+            if packed is not None:
+                overlap += iou(packed, target.store.read(place, target.geometry.index_of(head)))
     return Figures(
-        increase_percent=100 * math.expm1(surprise / predicted_tokens),
-        kl=divergence / predicted_tokens,
-        iou=iou / (len(programs) * len(sequences)),
+        increase_percent=100 * impact.increase,
+        kl=impact.divergence or 0.0,
+        iou=overlap / (len(programs) * len(sequences)),
     )
 
 
@@ -229,40 +216,9 @@ def _check(model: LoadedModel, programs: Mapping[HeadId, Program], target: Targe
         raise UsageError(f"IoU cannot be worth {worth} nats", hint="give a number from 0 up; usual are 0 to 3")
     if steps < 1:
         raise UsageError(f"{steps} steps fit nothing", hint="take at least one")
-    for head, program in programs.items():
+    for head in programs:
         target.geometry.index_of(head)
-        if program.findings:
-            raise ProgramError(f"{program.path or program.name}:{program.findings[0]}", hint="mend the file first")
-
-
-def _refuse_looking_ahead(programs: Mapping[HeadId, Program], target: Target, sandbox: Sandbox) -> None:
-    """A program that looks ahead would tell the model what comes next, and the fit would make the most of that."""
-    names = {program.source: program.path or program.name for program in programs.values()}
-    texts = [sequence.text for sequence in target.corpus["fit"][:_TRIED]]
-    for (_, name), leak in zip(names.items(), find_look_ahead(list(names), texts, sandbox), strict=True):
-        if leak is not None:
-            raise ProgramError(f"{name} looks ahead: {leak}", hint="a program that looks ahead stands in for no head")
-
-
-def _predictions(
-    programs: Mapping[HeadId, Program], sequences: Sequence[TokenSequence], sandbox: Sandbox
-) -> dict[HeadId, Array]:
-    """For each head its program's predictions, `[texts, triangle]`."""
-    distinct = {program.source: program for program in programs.values()}
-    found: dict[str, Array] = {}
-    for program, (predictions, failures) in zip(
-        distinct.values(), predict(list(distinct.values()), sequences, sandbox), strict=True
-    ):
-        if failures:
-            raise _failed(program, failures[0])
-        found[program.source] = np.stack([packed for packed in predictions if packed is not None])
-    return {head: found[program.source] for head, program in programs.items()}
-
-
-def _failed(program: Program, failure: Failure) -> ProgramError:
-    line = f", line {failure.line}" if failure.line else ""
-    hint = failure.hint or "mend the program, or leave its heads neural"
-    return ProgramError(f"{program.path or program.name}{line}: {failure.message}", hint=hint)
+    refuse_findings(programs)
 
 
 def _why_kept(bench: _Bench, before: Figures, after: Figures) -> str:
@@ -295,11 +251,11 @@ class _Bench:
         """Of a form's summands, as its text has them."""
         return torch.tensor([summand.weight for summand in self.forms[head].summands])
 
-    def adds_up(self, head: HeadId, predicted: Array) -> bool:
+    def adds_up(self, head: HeadId, predicted: Tensor) -> bool:
         """Whether a form's weighted sum gives the program's own prediction, `[texts, triangle]`, on the first texts."""
         texts = list(range(min(_TRIED, len(predicted))))
         matrices = _pattern_of(_scores(self.weights(head), self.values[texts], self.numbers[head]), self.length)
-        return bool((matrices - _square(torch.from_numpy(predicted[texts]), self.length)).abs().max() < _ADDS_UP)
+        return bool((matrices - _square(predicted[texts], self.length)).abs().max() < _ADDS_UP)
 
     def write(self, weights: Mapping[HeadId, Sequence[float]]) -> dict[HeadId, Program]:
         """Each head's program with the weights of its summands, with three digits where they moved."""
@@ -322,14 +278,21 @@ def _of_one_head(source: str, head: HeadId) -> Program:
     return with_heads(program, [head])
 
 
-def _bench(programs: Mapping[HeadId, Program], target: Target, sandbox: Sandbox) -> tuple[_Bench, dict[HeadId, str]]:
+def _bench(
+    programs: Mapping[HeadId, Program], target: Target, predictions: Predictions
+) -> tuple[_Bench, dict[HeadId, str]]:
     """The programs' forms with their values, and for the other heads why theirs have none."""
     forms, left_alone = _forms(programs)
     numbers = _numbers(forms)
     most = _VALUE_BYTES // (2 * packed_size(target.corpus.length) * (len(numbers) + 2 * len(programs)))
     sequences = target.corpus["fit"][: max(1, most)]
-    values, problems = _values(list(numbers), sequences, sandbox)
-    predictions = _predictions(programs, sequences, sandbox)
+    values, problems = _values(list(numbers), sequences, predictions.sandbox)
+    predictions.fetch(programs.values(), [sequence.ids for sequence in sequences])
+    patterns = {head: _patterns(target, head, len(sequences)) for head in programs}
+    predicted = {
+        head: _predicted([predictions.packed(program, sequence.ids) for sequence in sequences], patterns[head])
+        for head, program in programs.items()
+    }
     bench = _Bench(
         length=target.corpus.length,
         ids=torch.tensor([sequence.ids for sequence in sequences]),
@@ -339,18 +302,18 @@ def _bench(programs: Mapping[HeadId, Program], target: Target, sandbox: Sandbox)
             head: torch.tensor([numbers[summand.source] for summand in form.summands]) for head, form in forms.items()
         },
         others={},
-        patterns={head: _patterns(target, head, len(sequences)) for head in programs},
+        patterns=patterns,
     )
     for head, form in forms.items():
         reason = next((problems[summand.source] for summand in form.summands if summand.source in problems), "")
-        if not (reason or bench.adds_up(head, predictions[head])):
+        if not (reason or bench.adds_up(head, predicted[head])):
             reason = "its summands do not add up to its prediction"
         if reason:
             left_alone[head] = reason
     bench = replace(
         bench,
         forms={head: form for head, form in forms.items() if head not in left_alone},
-        others={head: torch.from_numpy(predictions[head].astype(np.float16)) for head in left_alone},
+        others={head: predicted[head] for head in left_alone},
     )
     return bench, dict(sorted(left_alone.items()))
 
@@ -380,6 +343,12 @@ def _patterns(target: Target, head: HeadId, texts: int) -> Tensor:
     row = target.geometry.index_of(head)
     patterns = [target.store.read(place, row) for place in target.places("fit")[:texts]]
     return torch.from_numpy(np.stack(patterns).astype(np.float16))
+
+
+def _predicted(packed: Sequence[Array | None], patterns: Tensor) -> Tensor:
+    """A program's predictions, `[texts, triangle]`, float16; where it failed, the head's own patterns."""
+    rows = [patterns[place].numpy() if each is None else each for place, each in enumerate(packed)]
+    return torch.from_numpy(np.stack(rows).astype(np.float16))
 
 
 def _forms(programs: Mapping[HeadId, Program]) -> tuple[dict[HeadId, Additive], dict[HeadId, str]]:
@@ -543,10 +512,3 @@ def _texts_at_once(model: LoadedModel, length: int) -> int:
     logits: int = 4 * model.model.config.get_text_config().vocab_size
     tokens = min(_BATCH_TOKENS, _LOGIT_BYTES // logits)
     return max(1, tokens // length)
-
-
-def _spans(count: int, size: int, most: int) -> Iterator[slice]:
-    """Cut `count` things of one size into pieces that stay within `most`."""
-    piece = max(1, most // size)
-    for start in range(0, count, piece):
-        yield slice(start, min(start + piece, count))

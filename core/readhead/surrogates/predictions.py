@@ -9,7 +9,7 @@ from typing import Final
 
 from readhead.errors import ProgramError
 from readhead.heads import HeadId
-from readhead.lookahead import LookAhead, find_look_ahead
+from readhead.lookahead import find_look_ahead
 from readhead.patterns import Array
 from readhead.program import Program
 from readhead.sandbox import Failure, Sandbox
@@ -40,11 +40,11 @@ class Predictions:
 
     def __init__(self, tokenizer: Tokenizer, sandbox: Sandbox, *, memory: int = _MEMORY) -> None:
         self._reader = TokenReader(tokenizer)
-        self._sandbox = sandbox
+        self.sandbox = sandbox
         self._memory = memory
         self._used = 0
         self._known: OrderedDict[tuple[str, Ids], _Prediction] = OrderedDict()
-        self._looks_ahead: dict[str, LookAhead | None] = {}
+        self._unfit: dict[str, str] = {}
 
     def fetch(self, programs: Iterable[Program], texts: Sequence[Ids]) -> None:
         """Have every program's prediction on every text at hand; all missing ones are run together."""
@@ -65,40 +65,46 @@ class Predictions:
         """What was fetched: `[n(n+1)/2]`, rows sum to 1; None where the program failed on the text."""
         return self._known[program.source, ids].packed
 
-    def failure(self, program: Program, ids: Ids) -> Failure | None:
-        """Why there is none."""
-        return self._known[program.source, ids].failure
-
-    def refuse_look_ahead(self, board: Mapping[HeadId, Program], texts: Sequence[Ids]) -> None:
-        """Refuse programs that look ahead; each program is tried once, on the first call's texts.
+    def refuse_unfit(self, board: Mapping[HeadId, Program], texts: Sequence[Ids]) -> None:
+        """Refuse programs that look ahead, or that give nothing on any of the texts.
 
         Args:
             board: what is to stand in for heads of a causal model.
-            texts: what to try them on, truncated and with other endings.
+            texts: what to try them on, also truncated and with other endings.
 
         Raises:
-            ProgramError: naming the head, the row and the token that gave the program away.
+            ProgramError: naming the head and the reason: the row and the token that gave the program away.
         """
-        self.try_look_ahead(board.values(), texts)
+        reasons = self.unfit(board.values(), texts)
         for head, program in board.items():
-            if leak := self._looks_ahead[program.source]:
+            if reason := reasons.get(program.source):
                 raise ProgramError(
-                    f"{program.path or program.name} cannot stand in for {head}, because it looks ahead: {leak}",
-                    hint="let a row use its own and earlier tokens only; `s.n` grows with every later token",
+                    f"{program.path or program.name} cannot stand in for {head}: {reason}",
+                    hint="mend it, or leave the head neural; a row may use its own and earlier tokens, and not `s.n`",
                 )
 
-    def try_look_ahead(self, programs: Iterable[Program], texts: Sequence[Ids]) -> dict[str, LookAhead]:
-        """The texts of those programs that look ahead, with what gave them away."""
-        sources = {program.source for program in programs}
-        untried = sorted(sources - self._looks_ahead.keys())
+    def unfit(self, programs: Iterable[Program], texts: Sequence[Ids]) -> dict[str, str]:
+        """The texts of those programs that may not stand in for a head, and why.
+
+        Each program is tried once, on the texts of the first call that brings it.
+        """
+        listed = {program.source: program for program in programs}
+        untried = {source: program for source, program in sorted(listed.items()) if source not in self._unfit}
         if untried:
-            read = [self._reader.read(ids) for ids in texts]
-            self._looks_ahead |= dict(zip(untried, find_look_ahead(untried, read, self._sandbox), strict=True))
-        return {source: leak for source in sources if (leak := self._looks_ahead[source])}
+            self.fetch(untried.values(), texts)
+            for source in untried:
+                failures = [failure for ids in texts if (failure := self._known[source, ids].failure)]
+                if len(failures) == len(texts):
+                    self._unfit[source] = f"it gives nothing: {_told(failures[0])}"
+            working = [source for source in untried if source not in self._unfit]
+            leaks = find_look_ahead(working, [self._reader.read(ids) for ids in texts], self.sandbox)
+            for source, leak in zip(working, leaks, strict=True):
+                self._unfit[source] = "" if leak is None else f"it looks ahead: {leak}"
+        return {source: reason for source in listed if (reason := self._unfit[source])}
 
     def _run(self, sources: Sequence[str], texts: Sequence[Ids]) -> None:
-        self._sandbox.load([self._reader.read(ids) for ids in texts])
-        for source, run in zip(sources, self._sandbox.run_many(sources), strict=True):
+        self.sandbox.load([self._reader.read(ids) for ids in texts])
+        for source, run in zip(sources, self.sandbox.run_many(sources), strict=True):
             first = {failure.sequence: failure for failure in reversed(run.failures)}
             general = run.failures[0] if run.failures else None
             for place, (ids, weights) in enumerate(zip(texts, run.weights, strict=True)):
@@ -111,3 +117,7 @@ class Predictions:
         while self._used > self._memory and len(self._known) > wanted:
             _, old = self._known.popitem(last=False)
             self._used -= 0 if old.packed is None else old.packed.nbytes
+
+
+def _told(failure: Failure) -> str:
+    return f"line {failure.line}: {failure.message}" if failure.line else failure.message

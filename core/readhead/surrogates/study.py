@@ -49,8 +49,8 @@ class Study:
 
     Args:
         session: model, corpus and sandbox.
-        programs: what may stand in for which head; a program that looks ahead or has findings leaves its head neural,
-            which `neural` tells.
+        programs: what may stand in for which head; one that has findings, looks ahead or gives nothing leaves its head
+            neural, which `neural` tells.
         iou: of each on its head, on `dev`.
         joint: what fitting the programs' constants together has changed, where that was done.
 
@@ -73,11 +73,11 @@ class Study:
         for head in programs:
             session.model.geometry.index_of(head)
         runnable = [program for program in programs.values() if not program.findings]
-        ahead = session.predictions.try_look_ahead(runnable, _trial_texts(session))
+        unfit = session.predictions.unfit(runnable, _trial_texts(session))
         self.neural = {
-            head: str(program.findings[0]) if program.findings else f"it looks ahead: {ahead[program.source]}"
+            head: str(program.findings[0]) if program.findings else unfit[program.source]
             for head, program in programs.items()
-            if program.findings or program.source in ahead
+            if program.findings or program.source in unfit
         }
         self.programs = {head: program for head, program in sorted(programs.items()) if head not in self.neural}
         if programs and not self.programs:
@@ -89,7 +89,7 @@ class Study:
 
         Raises:
             UsageError: for a head that the model does not have, or a switchboard of another model.
-            ProgramError: if a given program has findings or looks ahead.
+            ProgramError: if a given program has findings, looks ahead or gives nothing.
         """
         given = dict(selection.switchboard or selection.programs)
         if selection.switchboard is not None:
@@ -97,7 +97,7 @@ class Study:
         for head in (*selection.heads, *given):
             session.model.geometry.index_of(head)
         refuse_findings(given)
-        session.predictions.refuse_look_ahead(given, _trial_texts(session))
+        session.predictions.refuse_unfit(given, _trial_texts(session))
         programs, iou = given, _measured_iou(session, given)
         if selection.switchboard is None and not (selection.heads and set(selection.heads) <= given.keys()):
             wanted = None if selection.terms is None else Wanted(terms=selection.terms, seed=session.seed)
@@ -205,10 +205,10 @@ class Study:
         from readhead.surrogates.joint import fit_jointly  # noqa: PLC0415 - only who asks for it waits
 
         session = self.session
-        target = session.target()
+        target, predictions = session.target(), session.predictions
         with session.timed("joint"):
             fit = fit_jointly(
-                session.model, self.programs, target, session.sandbox, seed=session.seed, report=session.report
+                session.model, self.programs, target, predictions, seed=session.seed, report=session.report
             )
         return Study(session, fit.programs, self.iou, joint=fit)
 
