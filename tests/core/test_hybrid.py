@@ -26,7 +26,7 @@ CLOSE = 5e-5
 FIRST = "def head(s):\n    return s.first\n"
 UNIFORM = "def head(s):\n    return s.every\n"
 AHEAD = "def head(s):\n    return np.exp(s.key.is_stop * 3.0) / np.exp(s.key.is_stop * 3.0).sum() + s.itself * s.n\n"
-FAILS_ON_RED = "def head(s):\n    return s.first / (1 if ' red' not in ''.join(s.tokens) else [][0])\n"
+FAILS_ON_RED = "def head(s):\n    return s.first / (1 if 'red' not in ''.join(s.tokens) else [][0])\n"
 
 
 @pytest.fixture(scope="module", params=each_architecture())
