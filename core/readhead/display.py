@@ -12,7 +12,7 @@ from rich.console import Console, ConsoleOptions, Group
 from rich.table import Table
 from rich.text import Text as Styled
 
-from readhead.surrogates.views import curve_table, left_neural, texts_of
+from readhead.surrogates.views import curve_table, joint_line, left_neural, texts_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -70,6 +70,7 @@ def explanation_table(explanation: Explanation) -> RenderableType:
     parts: list[RenderableType] = [Styled(title, style="bold"), head_table(explanation.heads)]
     if explanation.curve is not None:
         parts.append(curve_table(explanation.curve, part))
+    lines += [joint_line(explanation.joint)] if explanation.joint else []
     lines += left_neural(explanation.neural)
     return Group(*parts, *(Styled(line) for line in lines))
 

@@ -47,6 +47,8 @@ class Explanation:
     """What the stages took."""
     curve: Curve | None = None
     """Perplexity on `part` with ever more heads replaced; None where that was not asked for."""
+    joint: dict[str, Any] | None = None
+    """What fitting all constants together has changed; None where that was not asked for."""
     neural: Mapping[HeadId, str] = field(default_factory=dict)
     """Heads that stay neural in the curve because their best program may not stand in for them, and why."""
 
@@ -85,6 +87,7 @@ class Explanation:
             "median_iou": median(head.iou for head in self.heads),
             "mean_trivial_iou": self.mean_trivial_iou,
             "perplexity": None if self.curve is None else self.curve.as_dict(),
+            "joint": self.joint,
             "neural": {str(head): reason for head, reason in self.neural.items()},
             "seconds": self.seconds,
         }

@@ -249,18 +249,18 @@ class Session:
             part: the part of the corpus that the result tells.
         """
         choice = self.choose(programs, wanted=wanted)
-        best, curve, neural = dict(choice.best), None, {}
+        best, iou, study, curve = dict(choice.best), dict(choice.iou), None, None
         if plan is not None:
-            study = self.study(best, choice.iou)
+            study = self.study(best, iou)
             if plan.joint:
                 study = study.fitted_jointly()
-                best |= study.programs
-            curve, neural = study.curve(plan, part=part), dict(study.neural)
+                best, iou = best | study.programs, {**iou, **study.iou}
+            curve = study.curve(plan, part=part)
         target = self.target()
         self.workspace.store_assignments(
             target.model,
             self.corpus.fingerprint,
-            {str(head): (program.fingerprint, choice.iou[head]) for head, program in best.items()},
+            {str(head): (program.fingerprint, iou[head]) for head, program in best.items()},
         )
         with self.timed("score"):
             pairs = [(program, head) for head, program in best.items()]
@@ -278,7 +278,8 @@ class Session:
             heads=tuple(scores),
             seconds=dict(self.seconds),
             curve=curve,
-            neural=neural,
+            joint=study.joint.as_dict() if study and study.joint else None,
+            neural=study.neural if study else {},
         )
 
     def study(self, programs: Mapping[HeadId, Program], iou: Mapping[HeadId, float]) -> Study:

@@ -37,7 +37,7 @@ def test_explain_tells_the_curve(run: Callable[..., Ran]) -> None:
 def test_explain_shows_the_curve_in_another_order_with_all_controls(run: Callable[..., Ran]) -> None:
     shown = run("explain", "--library-only", "--order", "greedy", "--controls", "all").out
     assert "greedy order (dev)" in shown
-    assert "zero: without these heads, uniform: uniform instead, first: the first token instead" in " ".join(
+    assert "zero: nothing instead, uniform: all tokens so far alike, first: the first token only" in " ".join(
         shown.split()
     )
     assert "preliminary" in shown

@@ -210,7 +210,9 @@ class Study:
             fit = fit_jointly(
                 session.model, self.programs, target, predictions, seed=session.seed, report=session.report
             )
-        return Study(session, fit.programs, self.iou, joint=fit)
+        fitted = Study(session, fit.programs, _measured_iou(session, fit.programs), joint=fit)
+        fitted.neural = self.neural
+        return fitted
 
     @contextmanager
     def hybrid(self, heads: Sequence[HeadId]) -> Iterator[Hybrid]:

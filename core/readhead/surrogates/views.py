@@ -40,7 +40,7 @@ def curve_table(curve: Curve, part: str) -> RenderableType:
         f"Perplexity with heads replaced in {_ORDER[curve.order]}, {part} texts; "
         f"neural {_number(curve.neural_perplexity)}"
     )
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     for name in ("Replaced", "Perplexity", "Increase", "95 %", "KL", "Top-1", *controls):
         table.add_column(name, justify="right", no_wrap=True)
     for point in curve.points:
@@ -52,10 +52,10 @@ def curve_table(curve: Curve, part: str) -> RenderableType:
             _interval(impact),
             "–" if impact.divergence is None else f"{impact.divergence:.3f}",
             "–" if impact.agreement is None else f"{impact.agreement:.1%}",
-            *(_share(point.controls[name].increase) for name in controls),
+            *(_share(point.controls[name].increase).removesuffix(" %") for name in controls),
         )
-    meaning = {"zero": "without these heads", "uniform": "uniform instead", "first": "the first token instead"}
-    told = f"To compare, on the same heads: {', '.join(f'{name}: {meaning[name]}' for name in controls)}."
+    meaning = {"zero": "nothing instead", "uniform": "all tokens so far alike", "first": "the first token only"}
+    told = f"On the same heads, in %: {', '.join(f'{name}: {meaning[name]}' for name in controls)}."
     return Group(Styled(title, style="bold"), table, *([Styled(told)] if controls else []))
 
 
@@ -80,7 +80,7 @@ def _interval(impact: Impact) -> str:
     if impact.interval is None:
         return f"preliminary, {impact.sequences} texts"
     low, high = impact.interval
-    return f"{_share(low)} … {_share(high)}"
+    return f"{_share(low).removesuffix(' %')} … {_share(high)}"
 
 
 def replacement_view(result: Replacement) -> RenderableType:
@@ -105,21 +105,31 @@ def replacement_view(result: Replacement) -> RenderableType:
     if result.budget is not None:
         lines.append(f"The most heads of that order within {result.budget:.2%} on dev texts.")
     if result.joint is not None:
-        lines.append(_joint_line(result.joint))
+        lines.append(joint_line(result.joint))
     lines += [
         f"{head}: its program failed on {failed} of {impact.sequences} texts, and it was neural there."
         for head, failed in impact.failed.items()
     ]
     lines += left_neural(result.neural)
     lines.append(f"Isolation of the programs: {result.isolation}.")
-    shown = " ".join(f"{head}={program.name}" for head, program in result.board.items())
+    named = ((str(head), program.name) for head, program in result.board.items())
+    shown = " ".join(head if name == head else f"{head}={name}" for head, name in named)
     parts: list[RenderableType] = [Styled(title, style="bold"), table, *(Styled(line) for line in lines)]
     parts += [curve_table(curve, result.part) for curve in result.curves]
     return Group(*parts, Styled(f"Replaced: {shown or 'nothing'}"))
 
 
-def _joint_line(joint: dict[str, Any]) -> str:
-    return str(joint)
+def joint_line(joint: Mapping[str, Any]) -> str:
+    """What fitting all constants together has changed."""
+    if joint["kept"]:
+        return f"Joint constants: kept as they were, {joint['kept']}."
+    before, after = joint["dev"]["before"], joint["dev"]["after"]
+    alone = f", {len(joint['left_alone'])} programs of another form left alone" if joint["left_alone"] else ""
+    return (
+        f"Joint constants: {joint['constants']} fitted on {joint['texts']} fit texts{alone}; with all heads replaced, "
+        f"on dev, {before['increase_percent']:+.1f} % became {after['increase_percent']:+.1f} %, "
+        f"and the mean IoU {before['iou']:.3f} became {after['iou']:.3f}."
+    )
 
 
 def guilt_view(guilt: Guilt) -> RenderableType:
