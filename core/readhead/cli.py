@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from readhead.errors import ProgramError, ReadheadError, StoreError, UsageError
-from readhead.options import Options, Replacing, with_options
+from readhead.options import Options, Replacing, read_share, with_options
 
 if TYPE_CHECKING:
     from readhead.program import Program
     from readhead.session import Session
-    from readhead.surrogates.planner import Plan
     from readhead.synthesis.files import Saved
     from readhead.synthesis.front import Wanted
 
@@ -106,14 +105,18 @@ def explain(
     ] = False,
 ) -> None:
     """The best program for every head, and what replacing costs."""
+    from readhead.surrogates.planner import Plan
+
     if name is not None:
         options = replace(options, model=name)
-    plan = _plan(order, controls, joint=joint)
+    if joint and library_only:
+        raise UsageError("joint constants are written into programs", hint="leave out --joint or --library-only")
+    plan = Plan(order=_order(order), controls=_controls(controls), joint=joint)
     with options.session() as session:
         wanted = None if library_only else _wanted(session, terms, set_size if token_sets else 0, time_limit)
         result = session.explain(session.library(), wanted=wanted, plan=plan)
+        _print(options, result.as_dict(), result)
         saved = session.save_programs(result.written) if session.workspace.lasts else []
-    _print(options, result.as_dict(), result)
     _tell_saved(saved, unsaved=result.written)
 
 
@@ -274,20 +277,23 @@ def replace_heads(
     save: Annotated[Path | None, typer.Option(help="Save the switchboard to this file.")] = None,
 ) -> None:
     """Put programs into the model, and measure the perplexity."""
-    from readhead.surrogates.study import Study
+    from readhead.surrogates.planner import Plan
 
-    orders = replacing.order.split(",")
-    plans = [_plan(order, controls, joint=False) for order in orders] if curve else []
+    orders = [_order(order) for order in replacing.order.split(",")]
+    if len(orders) > 1 and not curve:
+        raise UsageError("one order chooses the heads", hint="give one --order, or --curve for several")
+    beside = _controls(controls)
+    plans = [Plan(order=order, controls=beside) for order in orders] if curve else []
     selection = dataclasses.replace(replacing, order=orders[0]).selection(fraction=1.0 if curve else None)
+    if save and not save.absolute().parent.is_dir():
+        raise UsageError(f"there is no folder {save.parent} to save in", hint="make it first, or name another file")
     with options.session() as session:
-        study = Study.of(session, selection)
-        result = study.replacement(
-            selection, controls=_plan("iou", controls, joint=False).controls, plans=plans, within=within / 100
-        )
+        study = session.select(selection)
+        result = study.replacement(selection, controls=beside, plans=plans, within=within / 100)
+    _print(options, result.as_dict(), result)
     if save:
         result.board.save(save)
         _talk(f"the switchboard is in {save}")
-    _print(options, result.as_dict(), result)
 
 
 @app.command()
@@ -303,12 +309,11 @@ def generate(
 
     By default a quarter of the heads is replaced.
     """
-    from readhead.surrogates.study import Study
     from readhead.surrogates.views import live_continuation
 
     selection = replacing.selection(fraction=0.25)
     with options.session() as session:
-        study = Study.of(session, selection)
+        study = session.select(selection)
         heads = study.selected(selection)
         result = live_continuation(study.generate(heads, prompt, tokens=tokens, temperature=temperature))
     _print(options, result.as_dict() | {"replaced": [str(head) for head in heads]}, result)
@@ -330,14 +335,15 @@ def qa(
 ) -> None:
     """Question answering before and after; needs the extra `eval`."""
     from readhead.evaluation import Questions
-    from readhead.surrogates.study import Study
 
     others = replacing.heads or replacing.budget or replacing.switchboard
-    fractions = [] if others and fraction is None else _numbers(fraction or "0,0.25,0.5")
+    if others and fraction is not None:
+        raise UsageError("say in one way which heads to replace", hint="--fraction 0,0.25,0.5, or one of the others")
+    fractions = [] if others else [read_share(share) for share in (fraction or "0,0.25,0.5").split(",")]
     selection = replacing.selection(fraction=max(fractions, default=None))
     questions = Questions.load(tasks.split(","), include=include, limit=limit)
     with options.session() as session:
-        study = Study.of(session, selection)
+        study = session.select(selection)
         result = study.answers(selection, fractions, questions, batch_size=batch_size)
     _print(options, result.as_dict(), result)
 
@@ -354,11 +360,9 @@ def bisect(
 
     By default half of the heads are replaced.
     """
-    from readhead.surrogates.study import Study
-
     selection = replacing.selection(fraction=0.5)
     with options.session() as session:
-        study = Study.of(session, selection)
+        study = session.select(selection)
         result = study.guilt(study.selected(selection), prompt, share=share)
     _print(options, result.as_dict(), result)
 
@@ -444,23 +448,24 @@ def _wanted(session: Session, terms: int, set_size: int, time_limit: float | Non
     return Wanted(terms=terms, seed=session.seed, time_limit=time_limit, effort=Effort(set_size=set_size))
 
 
-def _plan(order: str, controls: str, *, joint: bool) -> Plan:
-    from readhead.surrogates.planner import Plan
+def _order(name: str) -> Any:  # noqa: ANN401 - an Order, checked here
+    from readhead.surrogates.planner import ORDERS
+
+    if name.strip() not in ORDERS:
+        raise UsageError(f"there is no order {name!r}", hint=f"orders: {', '.join(ORDERS)}")
+    return name.strip()
+
+
+def _controls(listed: str) -> tuple[Any, ...]:
+    """`zero,uniform`, `all` or `none`, read."""
     from readhead.surrogates.switchboard import Control
 
-    named = {"all": [each.value for each in Control], "none": []}.get(controls, controls.split(","))
-    unknown = [name for name in named if name not in set(Control)]
-    if unknown:
-        known = ", ".join(each.value for each in Control)
-        raise UsageError(f"there is no control {unknown[0]!r}", hint=f"controls: {known}, all, none")
-    return Plan(order=order, controls=tuple(map(Control, named)), joint=joint)  # type: ignore[arg-type]  # checked there
-
-
-def _numbers(listed: str) -> list[float]:
-    try:
-        return [float(number) for number in listed.split(",")]
-    except ValueError as error:
-        raise UsageError(f"{listed!r} is no list of numbers", hint="write 0,0.25,0.5") from error
+    known = [each.value for each in Control]
+    named = {"all": known, "none": []}.get(listed, [name.strip() for name in listed.split(",")])
+    for name in named:
+        if name not in known:
+            raise UsageError(f"there is no control {name!r}", hint=f"controls: {', '.join(known)}, all, none")
+    return tuple(map(Control, named))
 
 
 def _part(name: str) -> Any:  # noqa: ANN401 - a Part, checked here

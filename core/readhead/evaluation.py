@@ -15,15 +15,16 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from readhead.errors import UsageError
+from readhead.errors import TaskError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from types import ModuleType
 
     from rich.console import RenderableType
 
+    from readhead.heads import HeadId
     from readhead.library import Report
     from readhead.models import LoadedModel
 
@@ -168,6 +169,8 @@ class Questions:
         names = list(dict.fromkeys(name.strip() for name in tasks if name.strip()))
         if not names:
             raise UsageError("no task is named", hint="name one or more: --tasks stories")
+        if include is not None and not any(include.rglob("*.yaml")):
+            raise TaskError(f"there is no task file (.yaml) in {include}", hint="name the folder that holds yours")
         if limit is not None and limit < 1:
             raise UsageError(f"a limit of {limit} questions leaves none", hint="use --limit 1 or more")
         return cls(_harness().load_tasks(names, include), limit)
@@ -187,11 +190,24 @@ class Questions:
         """
         if batch_size < 1:
             raise UsageError(f"a batch of {batch_size} texts is none", hint="use --batch-size 1 or more")
-        answers = _harness().ask(self.tasks, model, limit=self.limit, batch_size=batch_size, report=report)
-        return [
-            TaskScore(each.task, each.metric, each.correct, each.log_likelihoods, each.cut, each.left_out)
-            for each in answers
-        ]
+        scores: list[TaskScore] = _harness().ask(
+            self.tasks, model, limit=self.limit, batch_size=batch_size, report=report
+        )
+        return scores
+
+
+@dataclass(frozen=True)
+class State:
+    """How a model answers with some heads replaced."""
+
+    name: str
+    """Such as `25%`."""
+    heads: tuple[HeadId, ...]
+    """Those that are replaced."""
+    scores: tuple[TaskScore, ...]
+    """One a task."""
+    failed: Mapping[HeadId, int]
+    """How often a head was neural for one text, because its program failed on it."""
 
 
 @dataclass(frozen=True)
@@ -203,8 +219,9 @@ class Answers:
     isolation: str
     """How programs were kept apart from the machine, in words."""
     neural: tuple[TaskScore, ...]
-    states: tuple[tuple[str, int, tuple[TaskScore, ...]], ...]
-    """A name, the number of heads replaced, and a score a task, as in `neural`."""
+    states: tuple[State, ...]
+    left_neural: Mapping[HeadId, str]
+    """Heads that stay neural because their best program may not stand in for them, and why."""
     seconds: float
     """What asking took."""
 
@@ -216,15 +233,17 @@ class Answers:
             "neural": [score.as_dict() for score in self.neural],
             "hybrid": [
                 {
-                    "name": name,
-                    "replaced": replaced,
+                    "name": state.name,
+                    "replaced": [str(head) for head in state.heads],
+                    "failed": {str(head): count for head, count in state.failed.items()},
                     "tasks": [
                         after.as_dict() | {"change": compare(before, after).as_dict() if before.has_signal else None}
-                        for before, after in zip(self.neural, scores, strict=True)
+                        for before, after in zip(self.neural, state.scores, strict=True)
                     ],
                 }
-                for name, replaced, scores in self.states
+                for state in self.states
             ],
+            "left_neural": {str(head): reason for head, reason in self.left_neural.items()},
             "seconds": self.seconds,
         }
 

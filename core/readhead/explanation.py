@@ -28,7 +28,7 @@ class Explanation:
     model: str
     """The model's name."""
     layers: int
-    corpus: Corpus
+    corpus: Corpus = field(repr=False)
     isolation: str
     """How programs were kept apart from the machine, in words."""
     library: int
@@ -41,7 +41,7 @@ class Explanation:
     """Programs with findings, which were not ranked, and programs that failed somewhere on `dev`."""
     part: Part
     """The part of the corpus that `heads` are measured on; the programs are chosen on `dev`."""
-    heads: tuple[HeadScore, ...]
+    heads: tuple[HeadScore, ...] = field(repr=False)
     """One for each head, layer by layer."""
     seconds: dict[str, float]
     """What the stages took."""

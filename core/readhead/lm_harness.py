@@ -20,7 +20,6 @@ import logging
 import sys
 import warnings
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -35,7 +34,8 @@ from lm_eval.tasks import TaskManager
 
 from readhead.attention import input_device, run_batch
 from readhead.errors import ModelError, ReadheadError, TaskError
-from readhead.models import evaluating
+from readhead.evaluation import TaskScore
+from readhead.models import evaluating, is_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -57,24 +57,6 @@ _OF_GROUPS = {"aggregate_metric_list", "group", "group_alias", "metadata", "tag"
 _FEWSHOT_SEED = 1234  # the harness's own default, set anew for each run so that all runs see the same examples
 _HUB_TIMEOUT_S = 10.0
 _OFFLINE_HINT = "`--tasks stories` works without a network, and so do your own task files: --include FOLDER"
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory")
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What a model answered to the questions of one task."""
-
-    task: str
-    metric: str
-    """Of `METRICS`."""
-    correct: tuple[bool, ...]
-    """For each question, in the task's order."""
-    log_likelihoods: tuple[tuple[float, ...], ...]
-    """For each question, the natural logarithm of each candidate answer's probability after the question."""
-    cut: int
-    """Of these questions, those that lost their beginning, because the model does not read as many tokens."""
-    left_out: int
-    """Further questions, which have a candidate answer alone that the model cannot read whole."""
 
 
 # ---- loading tasks ---------------------------------------------------------------------------------------------------
@@ -251,7 +233,7 @@ def ask(
     limit: int | None = None,
     batch_size: int = 16,
     report: Report | None = None,
-) -> list[Answers]:
+) -> list[TaskScore]:
     """The model's answers to the first `limit` questions of each task, in the tasks' order.
 
     Raises:
@@ -281,7 +263,7 @@ def ask(
     return [_answers(name, task, results["samples"][name], asked) for name, task in tasks.items()]
 
 
-def _answers(name: str, task: Any, samples: Sequence[Mapping[str, Any]], asked: _Asked) -> Answers:  # noqa: ANN401 - as above
+def _answers(name: str, task: Any, samples: Sequence[Mapping[str, Any]], asked: _Asked) -> TaskScore:  # noqa: ANN401 - as above
     metric = _metric(task)
     one_filter = [sample for sample in samples if sample["filter"] == samples[0]["filter"]]
     ordered = sorted(one_filter, key=lambda sample: int(sample["doc_id"]))
@@ -291,7 +273,7 @@ def _answers(name: str, task: Any, samples: Sequence[Mapping[str, Any]], asked: 
             f"none of the {len(ordered)} questions of {name!r} fits into the {asked.max_length} tokens of the model",
             hint="ask another task, or a model that reads longer texts",
         )
-    return Answers(
+    return TaskScore(
         task=name,
         metric=metric,
         correct=tuple(bool(sample[metric] == 1) for sample in read),
@@ -311,7 +293,7 @@ def _pairs(sample: Mapping[str, Any]) -> set[tuple[str, str]]:
 
 def _translated(error: Exception, live: _AsItIs, batch_size: int, names: str) -> ReadheadError | None:
     """What the user can mend; None for what the model raised, or what hooks it."""
-    if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OUT_OF_MEMORY):
+    if is_out_of_memory(error):
         smaller = f"use --batch-size {batch_size // 2}" if batch_size > 1 else "use a smaller model"
         return ModelError(f"memory does not suffice for {batch_size} texts at once", hint=smaller)
     if error is live.failure:

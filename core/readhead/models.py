@@ -387,6 +387,29 @@ def _look_at_self(_layer: int, pattern: Callable[[], Tensor]) -> dict[int, Tenso
     return dict.fromkeys(range(own.shape[1]), torch.eye(own.shape[-1], device=own.device).expand(own.shape[0], -1, -1))
 
 
+_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory did not suffice: on the CPU torch has no class of its own for that."""
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _NO_MEMORY)
+
+
+@contextmanager
+def within_memory(what: str, hint: str) -> Iterator[None]:
+    """Translate running out of memory; any other error passes.
+
+    Raises:
+        ModelError: saying what did not fit; `hint` names the next smaller setting.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ModelError(f"memory does not suffice for {what}: {_first_line(error)}", hint=hint) from error
+
+
 @contextmanager
 def evaluating(model: PreTrainedModel) -> Iterator[None]:
     """Puts `model` into evaluation mode, without dropout, and what was in training back into it on any exit."""

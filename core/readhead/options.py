@@ -94,7 +94,7 @@ class Replacing:
     """What the flags said about the heads to replace; None where a flag was not given."""
 
     fraction: Annotated[
-        float | None, typer.Option(help="Share of all heads, the first of the order: 0.25.", show_default=False)
+        str | None, typer.Option(help="Share of all heads, the first of the order: 0.25, or 25%.", show_default=False)
     ] = None
     heads: Annotated[
         str | None,
@@ -126,9 +126,9 @@ class Replacing:
         heads, programs = _heads_and_programs(self.heads or "")
         said = bool(heads) or any(value is not None for value in (self.fraction, self.budget, self.switchboard))
         return Selection(
-            fraction=self.fraction if said else fraction,
+            fraction=fraction if not said else None if self.fraction is None else read_share(self.fraction),
             heads=heads,
-            budget=None if self.budget is None else _percent(self.budget),
+            budget=None if self.budget is None else read_share(self.budget, percent=True),
             switchboard=None if self.switchboard is None else Switchboard.load(self.switchboard),
             programs=programs,
             order=self.order,  # type: ignore[arg-type]  # checked there
@@ -144,15 +144,18 @@ def _heads_and_programs(listed: str) -> tuple[tuple[HeadId, ...], dict[HeadId, P
 
     pairs = [item.partition("=") for item in listed.split(",") if item.strip()]
     named = {HeadId.parse(head): file for head, _, file in pairs}
+    if len(named) < len(pairs):
+        raise UsageError(f"a head is named twice in {listed}", hint="name each head once")
     return tuple(named), {head: read_program(file) for head, file in named.items() if file}
 
 
-def _percent(text: str) -> float:
-    """`5%` or `5` as 0.05."""
+def read_share(text: str, *, percent: bool = False) -> float:
+    """`0.25` or `25%` as 0.25; with `percent`, `25` too."""
+    number = text.strip()
     try:
-        return float(text.strip().removesuffix("%")) / 100
+        return float(number.removesuffix("%")) / (100 if percent or number.endswith("%") else 1)
     except ValueError as error:
-        raise UsageError(f"{text!r} is no percentage", hint="write --budget 5%") from error
+        raise UsageError(f"{text!r} is no number", hint="write 0.25, or 25%") from error
 
 
 def with_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -40,7 +40,7 @@ from readhead.program import Program
 from readhead.record import without_record
 from readhead.sandbox import Sandbox
 from readhead.scores import Broken, Found, HeadScore
-from readhead.surrogates.planner import Plan
+from readhead.surrogates.planner import Plan, Selection
 from readhead.surrogates.predictions import Predictions
 from readhead.synthesis.constants import ROUNDS, Fitted, fit_constants, fittable_constants
 from readhead.synthesis.cover import fewest, merges
@@ -251,10 +251,10 @@ class Session:
         choice = self.choose(programs, wanted=wanted)
         best, iou, study, curve = dict(choice.best), dict(choice.iou), None, None
         if plan is not None:
-            study = self.study(best, iou)
+            study = self.study(best)
             if plan.joint:
                 study = study.fitted_jointly()
-                best, iou = best | study.programs, {**iou, **study.iou}
+                best, iou = best | study.programs, iou | study.iou
             curve = study.curve(plan, part=part)
         target = self.target()
         self.workspace.store_assignments(
@@ -282,16 +282,17 @@ class Session:
             neural=study.neural if study else {},
         )
 
-    def study(self, programs: Mapping[HeadId, Program], iou: Mapping[HeadId, float]) -> Study:
-        """Programs in the place of heads: what they cost, and what the model says with them.
-
-        Args:
-            programs: what may stand in for which head.
-            iou: of each on its head, on `dev`.
-        """
+    def study(self, programs: Mapping[HeadId, Program]) -> Study:
+        """These programs in the place of heads: what they cost, and what the model says with them."""
         from readhead.surrogates.study import Study  # noqa: PLC0415 - only who runs a model waits for torch
 
-        return Study(self, programs, iou)
+        return Study(self, programs)
+
+    def select(self, selection: Selection) -> Study:
+        """The study that a selection asks for: see `Study.of`."""
+        from readhead.surrogates.study import Study  # noqa: PLC0415 - as above
+
+        return Study.of(self, selection)
 
     @cached_property
     def predictions(self) -> Predictions:

@@ -45,7 +45,7 @@ def main() -> None:
     opened = Workspace.open(arguments.workspace) if arguments.workspace else Workspace.temporary()
     with opened as workspace, Session.open(workspace, settings) as session:
         choice = session.choose(session.library())
-        study = session.study(choice.best, choice.iou)
+        study = session.study(choice.best)
         if arguments.joint:
             study = study.fitted_jointly()
         curves = [study.curve(Plan(order=order, controls=())) for order in ("iou", "greedy")]

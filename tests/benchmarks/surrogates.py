@@ -26,10 +26,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the command line sets 
 
 from gpt2_small import write_corpus, write_model
 
+from readhead.bounded import Bounded
 from readhead.heads import HeadId
 from readhead.program import Program
 from readhead.session import Session
-from readhead.surrogates.meter import Kept, Meter
+from readhead.surrogates.meter import Meter
 from readhead.surrogates.switchboard import Control
 from readhead.workspace import Settings, Workspace
 
@@ -49,7 +50,7 @@ def flips(meter: Meter, layers: int, rounds: int) -> None:
         return timed(lambda: [meter._loss(board, batch) for batch in meter._batches])
 
     def forgetting(board: dict[HeadId, Control]) -> float:
-        streams, meter._streams = meter._streams, Kept(0)
+        streams, meter._streams = meter._streams, Bounded(0)
         try:
             return measure(board)
         finally:
@@ -62,7 +63,7 @@ def flips(meter: Meter, layers: int, rounds: int) -> None:
         rest.append(measure({}))  # every layer is handed through
         for layer in range(layers):
             head = HeadId(layer, 1 + number % 2)
-            meter._streams, kept = copied(meter._streams), meter._streams
+            meter._streams, kept = meter._streams.copy(), meter._streams
             by_layer[layer].append(measure({head: Control.UNIFORM}))
             meter._streams = kept
     whole, fixed = median(full), median(rest)
@@ -73,17 +74,10 @@ def flips(meter: Meter, layers: int, rounds: int) -> None:
         print(f"{layer:>5} {median(times) * 1e3:>4.0f} {median(times) / whole:>16.2f} {median(times) / should:>24.2f}")
 
 
-def copied(kept: Kept) -> Kept:
-    """The same streams, so that what a flip adds does not serve the next."""
-    again = Kept(kept._memory)
-    again._values, again._used = kept._values.copy(), kept._used
-    return again
-
-
 def full_pass(meter: Meter, programs: dict[HeadId, Program], rounds: int) -> None:
     """Part 2."""
     meter.losses(programs)
-    meter._streams = Kept(0)
+    meter._streams = Bounded(0)
     times: dict[str, list[float]] = {"neural": [], "hybrid": []}
     for _ in range(rounds):
         for name, board in (("neural", {}), ("hybrid", programs)):
@@ -96,7 +90,7 @@ def full_pass(meter: Meter, programs: dict[HeadId, Program], rounds: int) -> Non
 
 def generation(session: Session, programs: dict[HeadId, Program], tokens: int = 40) -> None:
     """Part 3."""
-    study = session.study(programs, {})
+    study = session.study(programs)
     *_, text = study.generate(list(programs), "One day, a little girl named Mina", tokens=tokens)
     speed = len(text.tokens["hybrid"]) / text.seconds["hybrid"]
     print(f"generation with {len(programs)} heads replaced: {speed:.1f} tokens a second")

@@ -11,7 +11,8 @@ from readhead.attention import record_patterns
 from readhead.heads import HeadId
 from readhead.patterns import Array, pack
 from readhead.program import Program, parse
-from readhead.surrogates.predictions import Ids, Predictions
+from readhead.sandbox import Failure
+from readhead.surrogates.predictions import Found, Ids, Prediction, Predictions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -40,8 +41,7 @@ class OwnPatterns(Predictions):
         self.fetched: list[Ids] = []
         self._own: dict[Ids, dict[str, Array]] = {}
 
-    def fetch(self, programs: Iterable[Program], texts: Sequence[Ids]) -> None:
-        del programs
+    def fetch(self, programs: Iterable[Program], texts: Sequence[Ids]) -> Found:
         self.fetched += texts
         for ids in texts:
             if ids not in self._own:
@@ -51,9 +51,12 @@ class OwnPatterns(Predictions):
                     for layer, pattern in patterns.items()
                     for head, each in enumerate(pattern[0])
                 }
+        return {(program.source, ids): self._prediction(program, ids) for program in programs for ids in texts}
 
-    def packed(self, program: Program, ids: Ids) -> Array | None:
-        return None if self.fails & set(ids) else self._own[ids][program.name]
+    def _prediction(self, program: Program, ids: Ids) -> Prediction:
+        if self.fails & set(ids):
+            return Prediction(None, Failure("error", "no such text"))
+        return Prediction(self._own[ids][program.name], None)
 
     def refuse_unfit(self, board: Mapping[HeadId, Program], texts: Sequence[Ids]) -> None:
         """None is."""

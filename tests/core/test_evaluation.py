@@ -24,7 +24,8 @@ from readhead import evaluation
 from readhead.attention import hooked
 from readhead.corpus import Sizes, build_corpus, encode, read_documents
 from readhead.errors import ModelError, ReadheadError, TaskError, UsageError
-from readhead.evaluation import Answers, Questions, TaskScore, compare
+from readhead.evaluation import Answers, Questions, State, TaskScore, compare
+from readhead.heads import HeadId
 from readhead.library import load_programs, shipped_library
 from readhead.models import LoadedModel, load_model
 from readhead.surrogates.hybrid import replaced
@@ -99,9 +100,9 @@ def test_a_score_is_a_row_of_json() -> None:
 
 def shown(neural: list[TaskScore], states: list[tuple[str, list[TaskScore]]]) -> str:
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(
-        Answers("tiny", "locked", tuple(neural), tuple((name, 8, tuple(scores)) for name, scores in states), 1.0)
-    )
+    heads = tuple(HeadId(0, index) for index in range(8))
+    told = tuple(State(name, heads, tuple(scores), {HeadId(0, 3): 2}) for name, scores in states)
+    console.print(Answers("tiny", "locked", tuple(neural), told, {HeadId(1, 0): "it looks ahead"}, 1.0))
     return console.export_text()
 
 
@@ -109,6 +110,8 @@ def test_the_table_sets_states_beside_the_neural_model() -> None:
     neural, after = score("+" * 90 + "-" * 10, task="easy"), score("+" * 80 + "-" * 20, task="easy")
     text = shown([neural], [("25 %", [after])])
     assert re.search(r"easy +100 +0\.500 +none +0\.900 ± 0\.030", text)
+    assert "L0H3 was neural for 2 texts" in text
+    assert "L1H0 stays neural: it looks ahead" in text
     assert re.search(r"25 % \(8\) +0\.800 ± 0\.040 +-0\.100 ± 0\.030", text)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModel, DynamicCache, GPT2LMHeadModel, PreTrainedModel, StaticCache
+from transformers import AutoModel, DynamicCache, GenerationConfig, GPT2LMHeadModel, PreTrainedModel, StaticCache
 
 import readhead
 from core.architectures import LENGTH, SEVERAL, each_architecture, logits, padded, tiny_model, tokens
@@ -180,14 +180,28 @@ def gpt2_with_first(tiny_gpt2: GPT2LMHeadModel, hybrid_of: Any) -> Iterator[GPT2
         yield tiny_gpt2
 
 
-def test_beam_search_is_refused(gpt2_with_first: GPT2LMHeadModel, ids: torch.Tensor) -> None:
-    with pytest.raises(ModelError, match="beam search"):
-        gpt2_with_first.generate(ids, num_beams=2, max_new_tokens=3, pad_token_id=0)
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"num_beams": 2}, "beam search"),
+        ({"prompt_lookup_num_tokens": 2}, "assisted decoding"),
+        ({"cache_implementation": "static"}, "a static cache"),
+        ({"generation_config": GenerationConfig(num_beams=3)}, "beam search"),
+    ],
+)
+def test_generate_refuses_by_name_before_it_begins(
+    gpt2_with_first: GPT2LMHeadModel, ids: torch.Tensor, options: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(ModelError, match=named):
+        gpt2_with_first.generate(ids, max_new_tokens=3, pad_token_id=0, **options)
 
 
-def test_assisted_decoding_is_refused(gpt2_with_first: GPT2LMHeadModel, ids: torch.Tensor) -> None:
-    with pytest.raises(ModelError, match="assisted decoding"):
-        gpt2_with_first.generate(ids, prompt_lookup_num_tokens=2, max_new_tokens=6, pad_token_id=0)
+def test_several_texts_are_drawn_from_one_prompt(gpt2_with_first: GPT2LMHeadModel, ids: torch.Tensor) -> None:
+    options: dict[str, Any] = {"do_sample": True, "num_return_sequences": 3, "max_new_tokens": 5, "pad_token_id": 0}
+    torch.manual_seed(0)
+    cached = gpt2_with_first.generate(ids, **options)
+    torch.manual_seed(0)
+    assert torch.equal(gpt2_with_first.generate(ids, use_cache=False, **options), cached)
 
 
 def test_static_caches_are_refused(gpt2_with_first: GPT2LMHeadModel, ids: torch.Tensor) -> None:
@@ -206,18 +220,60 @@ def test_a_mask_of_another_shape_is_refused(gpt2_with_first: GPT2LMHeadModel, id
         gpt2_with_first(ids, attention_mask=torch.ones(1, 1, ids.shape[1], ids.shape[1], dtype=torch.bool))
 
 
-def test_a_cache_filled_elsewhere_is_refused_and_one_filled_here_works_afterwards(
+def test_a_cache_filled_elsewhere_is_refused(
+    tiny_gpt2: GPT2LMHeadModel, gpt2_with_first: GPT2LMHeadModel, ids: torch.Tensor
+) -> None:
+    cache = DynamicCache(config=tiny_gpt2.config)
+    for layer in range(2):
+        cache.update(torch.zeros(1, 2, 3, 8), torch.zeros(1, 2, 3, 8), layer)
+    with pytest.raises(ModelError, match="filled outside"), torch.inference_mode():
+        gpt2_with_first(ids[:, :1], past_key_values=cache, use_cache=True)
+
+
+def test_a_cache_that_was_tampered_with_is_refused(gpt2_with_first: GPT2LMHeadModel, ids: torch.Tensor) -> None:
+    two, one = torch.cat([ids, ids.flip(1)]), torch.tensor([[5], [5]])
+    with torch.inference_mode():
+        swapped = gpt2_with_first(two, use_cache=True).past_key_values
+        swapped.reorder_cache(torch.tensor([1, 0]))
+        with pytest.raises(ModelError, match="beam search"):
+            gpt2_with_first(one, past_key_values=swapped, use_cache=True)
+        cut = gpt2_with_first(two, use_cache=True).past_key_values
+        cut.crop(-2)
+        with pytest.raises(ModelError, match="assisted decoding"):
+            gpt2_with_first(one, past_key_values=cut, use_cache=True)
+
+
+def test_a_cache_serves_the_outer_block_after_the_inner_one_and_copies_of_it_serve_too(
     tiny_gpt2: GPT2LMHeadModel, hybrid_of: Any, ids: torch.Tensor
 ) -> None:
-    with torch.inference_mode():
-        outside = tiny_gpt2(ids, use_cache=True).past_key_values
-        with hybrid_of({"L0H0": FIRST}):
-            with pytest.raises(ModelError, match="filled outside"):
-                tiny_gpt2(ids[:, :1], past_key_values=outside, use_cache=True)
-            inside = tiny_gpt2(ids, use_cache=True).past_key_values
-            with pytest.raises(ModelError, match="beam search"):
-                inside.reorder_cache(torch.tensor([0]))
-        inside.reorder_cache(torch.tensor([0]))
+    with hybrid_of({"L0H0": FIRST}), torch.inference_mode():
+        whole = logits(tiny_gpt2, ids)
+        cache = tiny_gpt2(ids[:, :5], use_cache=True).past_key_values
+        kept = copy.deepcopy(cache)
+        with hybrid_of({"L1H0": FIRST}):
+            tiny_gpt2(ids[:, 5:7], past_key_values=cache, use_cache=True)
+        tiny_gpt2(ids[:, 7:8], past_key_values=cache, use_cache=True)
+        rest = tiny_gpt2(ids[:, 5:], past_key_values=kept, use_cache=True).logits
+    assert distance(rest, whole[:, 5:]) < CLOSE
+
+
+@pytest.mark.filterwarnings("ignore:.*gradient_checkpointing_enable.*:FutureWarning")
+def test_gradients_are_those_of_the_hybrid_with_checkpointing_too(
+    tiny_gpt2: GPT2LMHeadModel, ids: torch.Tensor
+) -> None:
+    model = copy.deepcopy(tiny_gpt2).train()
+    for part in model.modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.p = 0.0
+    found = []
+    for checkpoints in (False, True):
+        if checkpoints:
+            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        model.zero_grad()
+        with replaced(model, {"L0H0": FIRST, "L1H1": UNIFORM}, tokenizer=byte_level_bpe()):
+            model(ids, labels=ids, use_cache=False).loss.backward()
+        found.append(model.transformer.wte.weight.grad.clone())
+    assert torch.allclose(found[0], found[1], atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -229,6 +285,7 @@ def test_a_cache_filled_elsewhere_is_refused_and_one_filled_here_works_afterward
         ({"head": FIRST}, UsageError, "not a head"),
         ({"L0H0": "def head(s):\n    return s.nothing\n"}, ProgramError, "it gives nothing: line 2: .*nothing"),
         ({"L0H0": 3}, ProgramError, "3 is no program"),
+        ("board.json", UsageError, "not heads with their programs"),
     ],
 )
 def test_programs_that_cannot_stand_in_are_refused(
@@ -247,6 +304,11 @@ def test_a_switchboard_of_another_model_is_refused(loaded: LoadedModel) -> None:
     board = Switchboard({HeadId(0, 0): readhead.program.parse(FIRST)}, "0123456789abcdef")
     with pytest.raises(UsageError, match="another model"), replaced(loaded, board):
         pytest.fail("entered")
+    with pytest.raises(UsageError, match="another model"), replaced(loaded.model, board, tokenizer=loaded.tokenizer):
+        pytest.fail("entered")
+    own = Switchboard(board.programs, loaded.fingerprint)
+    with replaced(loaded, own), replaced(loaded.model, own, tokenizer=loaded.tokenizer):
+        pass
 
 
 def test_a_model_without_a_language_modelling_head_has_no_perplexity(tiny_gpt2: GPT2LMHeadModel) -> None:

@@ -15,13 +15,15 @@ from core.architectures import each_architecture, tiny_model, tokens
 from core.own_patterns import OwnPatterns, every_head
 from core.tokenizers_in_tests import byte_level_bpe
 from readhead.attention import run_batch
+from readhead.bounded import Bounded
 from readhead.corpus import TokenSequence
 from readhead.errors import ModelError
 from readhead.heads import Geometry, HeadId
 from readhead.models import LoadedModel
 from readhead.program import parse
 from readhead.surrogates.impact import Impact, bootstrap
-from readhead.surrogates.meter import Kept, Meter
+from readhead.surrogates.meter import Meter
+from readhead.surrogates.predictions import Prediction
 from readhead.surrogates.switchboard import Board, Control
 from readhead.tokens import Text
 
@@ -189,8 +191,27 @@ def test_out_of_memory_names_a_smaller_setting(meter: Meter, monkeypatch: pytest
     assert "--length 6" in refusal.value.hint
 
 
+def test_other_errors_of_a_model_are_not_taken_for_a_lack_of_memory(
+    meter: Meter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explode(*_: Any, **__: Any) -> None:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr("readhead.surrogates.meter.run_batch", explode)
+    with pytest.raises(RuntimeError, match="mat1"):
+        meter.losses({})
+
+
+def test_the_loss_is_the_same_however_little_is_remembered(gpt2: Any) -> None:
+    boards = [*flips(), every_head(gpt2), {HeadId(1, 1): every_head(gpt2)[HeadId(1, 1)]}]
+    plainly, tightly = meter_of(gpt2, memory=0), meter_of(copy.deepcopy(gpt2), memory=40_000)
+    with plainly, tightly:
+        for board in boards * 2:
+            assert np.allclose(plainly.losses(board), tightly.losses(board), atol=1e-4)
+
+
 def test_what_is_kept_stays_within_its_bounds() -> None:
-    kept: Kept[str] = Kept(10)
+    kept: Bounded[str, str] = Bounded(10)
     for name in "abc":
         kept.put(name, name, 4)
     assert (kept.get("a"), kept.get("b"), kept.get("c")) == (None, "b", "c")
@@ -238,7 +259,7 @@ def test_a_program_that_sees_the_window_only_is_made_whole_again(monkeypatch: py
     from readhead.patterns import pack  # noqa: PLC0415 - only here
 
     predictions = OwnPatterns(copy.deepcopy(model))
-    monkeypatch.setattr(predictions, "packed", lambda *_: pack(first))
+    monkeypatch.setattr(predictions, "_prediction", lambda *_: Prediction(pack(first), None))
     seen: dict[str, torch.Tensor] = {}
     overwrite: Callable[..., Any] = __import__("readhead.attention", fromlist=["_overwrite"])._overwrite
 

@@ -17,7 +17,7 @@ from transformers import DynamicCache
 from readhead.attention import run_batch
 from readhead.corpus import encode
 from readhead.errors import UsageError
-from readhead.models import LoadedModel, evaluating
+from readhead.models import LoadedModel, evaluating, within_memory
 from readhead.surrogates.hybrid import Hybrid, check_language_model
 from readhead.surrogates.outcome import Continuation
 
@@ -47,7 +47,7 @@ def continue_both(
     if positions is not None and len(ids) + tokens > positions:
         raise UsageError(
             f"{len(ids)} tokens of prompt and {tokens} to write are more than {model.name} has positions: {positions}",
-            hint=f"use --tokens {max(1, positions - len(ids))}, or a shorter prompt",
+            hint=f"use --tokens {positions - len(ids)}" if positions > len(ids) else "use a shorter prompt",
         )
     ends = _ends(model)
     writers = {name: _Writer(model, ids, temperature, seed, ends) for name in ("neural", "hybrid")}
@@ -56,7 +56,7 @@ def continue_both(
             for name, writer in writers.items():
                 hybrid.active = name == "hybrid"
                 writer.write()
-            hybrid.active = True
+            hybrid.active = False  # whatever runs between two tokens is neural
             yield Continuation(
                 prompt=prompt,
                 neural=writers["neural"].text,
@@ -81,8 +81,7 @@ class _Writer:
     """One of the two texts, with its cache."""
 
     model: LoadedModel
-    waiting: list[int]
-    """Tokens that the model has not read yet."""
+    prompt: list[int]
     temperature: float
     seed: int
     ends: frozenset[int]
@@ -92,6 +91,9 @@ class _Writer:
     cache: Any = field(default_factory=DynamicCache)
 
     def __post_init__(self) -> None:
+        self.waiting = self.prompt
+        """Tokens that the model has not read yet."""
+        self._beginning = len(self._decoded([]))
         self._random = torch.Generator().manual_seed(self.seed)
 
     def write(self) -> None:
@@ -99,7 +101,8 @@ class _Writer:
         if self.ended:
             return
         start = time.perf_counter()
-        with torch.inference_mode():
+        room = f"use a shorter prompt than {len(self.prompt)} tokens, or another --device"
+        with torch.inference_mode(), within_memory("the text", room):
             output = run_batch(
                 self.model.model, torch.tensor([self.waiting]), use_cache=True, past_key_values=self.cache
             )
@@ -120,5 +123,8 @@ class _Writer:
     @property
     def text(self) -> str:
         """What was written, without the half of a character at the end."""
-        text = self.model.tokenizer.decode(self.written)
-        return str(text).rstrip("\ufffd")
+        return self._decoded(self.written)[self._beginning :].rstrip("\ufffd")
+
+    def _decoded(self, written: list[int]) -> str:
+        """The text with its prompt: by themselves, some tokenizers' tokens lose the space before the first."""
+        return str(self.model.tokenizer.decode([*self.prompt, *written], skip_special_tokens=True))

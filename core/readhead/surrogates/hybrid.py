@@ -12,9 +12,10 @@ Heads that are not replaced are the model's own, bit by bit.
 # ruff: noqa: ANN401 - transformers types neither its models' inputs nor its caches
 from __future__ import annotations
 
+import functools
 import inspect
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,20 +28,18 @@ from readhead.attention import OwnPattern, hooked
 from readhead.corpus import encode, read_documents
 from readhead.errors import ModelError, ProgramError, UsageError
 from readhead.heads import Geometry, HeadId
-from readhead.models import LoadedModel, probe
+from readhead.models import LoadedModel, fingerprint, probe
 from readhead.patterns import unpack
 from readhead.program import Program, parse, read_program
 from readhead.sandbox import Sandbox
 from readhead.surrogates.matrices import or_own, placed, within_sight
-from readhead.surrogates.predictions import Ids, Predictions
+from readhead.surrogates.predictions import TRIED, Found, Ids, Predictions
 from readhead.surrogates.switchboard import Switchboard, refuse_findings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-_TRIED: Final = 4
 _TRIED_LENGTH: Final = 64
-_LM_HEADS: Final = ("lm_head", "embed_out")
 
 
 @contextmanager
@@ -73,8 +72,9 @@ def replaced(
     board = _as_board(programs)
     for head in board:
         geometry.index_of(head)
-    if isinstance(programs, Switchboard) and isinstance(model, LoadedModel):
-        programs.check_model(model.fingerprint, model.name)
+    if isinstance(programs, Switchboard) and programs.model:
+        mark = model.fingerprint if isinstance(model, LoadedModel) else fingerprint(inner, words)
+        programs.check_model(mark, inner.name_or_path or type(inner).__name__)
     refuse_findings(board)
     with ExitStack() as stack:
         if predictions is None:
@@ -96,6 +96,8 @@ class _Pass:
     """Each sequence's tokens, without padding."""
     places: tuple[Tensor, ...]
     """`[m]` for each: where they stand among the `N` positions."""
+    found: Found
+    """What the programs predict for the texts."""
 
 
 class Hybrid:
@@ -112,13 +114,11 @@ class Hybrid:
             self._layers.setdefault(head.layer, {})[head.index] = program
         self._programs = list(board.values())
         self._pass: _Pass | None = None
-        self._caches: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def attach(self, model: PreTrainedModel, undo: ExitStack) -> None:
         """Hang everything on the model until `undo` closes."""
         body = model.base_model
         names = list(inspect.signature(body.forward).parameters)
-        stay = undo.callback
 
         def before(_module: Any, args: tuple[Any, ...], options: dict[str, Any]) -> None:
             self._begin(dict(zip(names, args, strict=False)) | options)
@@ -126,9 +126,10 @@ class Hybrid:
         def after(_module: Any, _args: tuple[Any, ...], _options: dict[str, Any], output: Any) -> None:
             self._end(getattr(output, "past_key_values", None))
 
-        undo.callback(self._release)
-        stay(body.register_forward_pre_hook(before, with_kwargs=True).remove)
-        stay(body.register_forward_hook(after, with_kwargs=True).remove)
+        undo.callback(body.register_forward_pre_hook(before, with_kwargs=True).remove)
+        undo.callback(body.register_forward_hook(after, with_kwargs=True).remove)
+        if self._programs:
+            _guard_generate(model, undo)
         undo.enter_context(hooked(model, self))
 
     def __call__(self, layer: int, pattern: OwnPattern) -> dict[int, Tensor]:
@@ -152,7 +153,7 @@ class Hybrid:
         now = self._pass
         assert now is not None  # noqa: S101 - the caller has looked
         ids = now.texts[place]
-        packed = self._predictions.packed(program, ids) if ids else None
+        packed = now.found[program.source, ids].packed if ids else None
         prediction = None if packed is None else torch.from_numpy(unpack(packed, len(ids)))
         matrix = placed(prediction, now.places[place], now.ids.shape[1], pattern.queries, pattern.keys)
         return matrix, packed is not None or not ids
@@ -173,8 +174,9 @@ class Hybrid:
         keep = torch.ones_like(ids) if mask is None else mask.cpu()[:, -ids.shape[1] :]
         places = tuple(row.nonzero().flatten() for row in keep)
         texts = tuple(tuple(row[place] for place in found.tolist()) for row, found in zip(rows, places, strict=True))
-        self._predictions.fetch(self._programs, [text for text in texts if text])
-        self._pass = _Pass(ids, texts, places)
+        self._pass = _Pass(
+            ids, texts, places, self._predictions.fetch(self._programs, [text for text in texts if text])
+        )
 
     def _with_earlier(self, new: Tensor, cache: Any) -> Tensor:
         """All token ids so far, `[B, N]`, those in the cache first."""
@@ -184,45 +186,79 @@ class Hybrid:
         if getattr(cache, "is_compileable", False):
             raise _unsupported("static caches", "generate with a DynamicCache, which is the default")
         past = int(cache.get_seq_length())
-        earlier = getattr(cache, _KEPT, new[:, :0])
-        if past > earlier.shape[1] or earlier.shape[0] != new.shape[0]:
+        if past == 0:
+            return new
+        read: _Read | None = getattr(cache, _READ, None)
+        if read is None or read.ids.shape[1] < past:
             raise ModelError(
                 "the cache was filled outside of this block, so its tokens are not known",
                 hint="begin with an empty cache inside the block",
             )
-        return torch.cat([earlier[:, :past], new], dim=1)
+        if read.ids.shape[1] > past:
+            raise _unsupported("a cache that was cut, as for assisted decoding,", "generate without an assistant")
+        last = _last_keys(cache)
+        if read.ids.shape[0] != new.shape[0] or not (last is None or torch.equal(last, read.last_keys)):
+            raise _unsupported("a cache whose sequences change places, as in beam search,", "generate with num_beams=1")
+        return torch.cat([read.ids, new], dim=1)
 
     def _end(self, cache: Any) -> None:
+        """Note beside the cache which tokens it holds; the pass is kept, for gradients may run its layers again."""
         if self._pass is not None and cache is not None:
-            setattr(cache, _KEPT, self._pass.ids)
-            for method, (what, hint) in _REFUSED.items():
-                if callable(getattr(cache, method, None)):
-                    setattr(cache, method, _refuser(what, hint))
-            self._caches.add(cache)
-        self._pass = None
-
-    def _release(self) -> None:
-        """Caches that outlive the block work as before."""
-        for cache in self._caches:
-            for name in (*_REFUSED, _KEPT):
-                cache.__dict__.pop(name, None)
+            setattr(cache, _READ, _Read(self._pass.ids, _last_keys(cache)))
 
 
-_KEPT: Final = "_readhead_ids"
+@dataclass(frozen=True)
+class _Read:
+    """What a cache holds."""
+
+    ids: Tensor
+    """`[B, N]`."""
+    last_keys: Any
+    """Of the last layer at the last position: they tell whether the cache's sequences are still in their places."""
+
+
+_READ: Final = "_readhead_read"
+
+
+def _last_keys(cache: Any) -> Tensor | None:
+    layers = getattr(cache, "layers", None)
+    keys = getattr(layers[-1], "keys", None) if layers else None
+    return keys[:, :, -1].detach().clone() if isinstance(keys, Tensor) and keys.dim() == 4 else None  # noqa: PLR2004 - B, H, K, d
+
+
+def _guard_generate(model: Any, undo: ExitStack) -> None:
+    """Refuse by name what `generate` cannot do with programs, before it begins."""
+    generate = model.generate
+
+    @functools.wraps(generate)
+    def guarded(*args: Any, **options: Any) -> Any:
+        config = options.get("generation_config") or model.generation_config
+        for name, (what, hint) in _REFUSED.items():
+            value = options.get(name, getattr(config, name, None))
+            if value not in (None, False, 0, 1) and not (name == "cache_implementation" and "static" not in str(value)):
+                raise _unsupported(what, hint)
+        return generate(*args, **options)
+
+    undo.callback(_put_back, model, model.__dict__.get("generate"))
+    model.__dict__["generate"] = guarded
+
+
+def _put_back(model: Any, before: Any) -> None:
+    if before is None:
+        model.__dict__.pop("generate", None)
+    else:
+        model.__dict__["generate"] = before
+
+
 _REFUSED: Final = {
-    "reorder_cache": ("beam search", "generate with num_beams=1"),
-    "crop": ("assisted decoding", "generate without an assistant"),
-    "batch_select_indices": ("contrastive search", "generate greedily or by sampling"),
-    "batch_repeat_interleave": ("contrastive search", "generate greedily or by sampling"),
+    "num_beams": ("beam search", "generate with num_beams=1"),
+    "assistant_model": ("assisted decoding", "generate without an assistant"),
+    "assistant_early_exit": ("assisted decoding", "generate without an assistant"),
+    "prompt_lookup_num_tokens": ("assisted decoding", "generate without prompt_lookup_num_tokens"),
+    "penalty_alpha": ("contrastive search", "generate greedily or by sampling"),
+    "cache_implementation": ("a static cache", "generate with a DynamicCache, which is the default"),
 }
-"""What would move a cache's sequences away from the tokens kept beside it, by the cache's method."""
-
-
-def _refuser(what: str, hint: str) -> Callable[..., None]:
-    def refuse(*_args: Any, **_options: Any) -> None:
-        raise _unsupported(what, hint)
-
-    return refuse
+"""Arguments of `generate` that move a cache's sequences away from the tokens that were read."""
 
 
 def _unsupported(what: str, hint: str) -> ModelError:
@@ -246,6 +282,7 @@ def _opened(
     model: LoadedModel | PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None
 ) -> tuple[PreTrainedModel, Geometry, PreTrainedTokenizerBase]:
     if isinstance(model, LoadedModel):
+        _PROBED[model.model] = model.geometry
         return model.model, model.geometry, model.tokenizer
     if tokenizer is None:
         raise UsageError("the programs read text, and the model brings no tokenizer", hint="pass tokenizer=…")
@@ -257,7 +294,12 @@ def _opened(
 _PROBED: weakref.WeakKeyDictionary[Any, Geometry] = weakref.WeakKeyDictionary()
 
 
-def _as_board(programs: Mapping[Any, Any]) -> dict[HeadId, Program]:
+def _as_board(programs: Any) -> dict[HeadId, Program]:
+    if not isinstance(programs, Mapping):
+        raise UsageError(
+            f"these are not heads with their programs: {programs!r}",
+            hint="give a mapping such as {'L0H1': Path('mine.py')}, or readhead.Switchboard.load(FILE)",
+        )
     board = {}
     for head, program in programs.items():
         key = head if isinstance(head, HeadId) else HeadId.parse(head)
@@ -276,5 +318,5 @@ def _trial_texts(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> 
     """Texts that programs are tried on for looking ahead."""
     positions = getattr(model.config.get_text_config(), "max_position_embeddings", _TRIED_LENGTH)
     length = min(_TRIED_LENGTH, positions)
-    documents = [document for document, _ in zip(read_documents("bundled"), range(_TRIED), strict=False)]
+    documents = [document for document, _ in zip(read_documents("bundled"), range(TRIED), strict=False)]
     return [tuple(encode(tokenizer, document, length)) for document in documents]

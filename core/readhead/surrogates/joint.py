@@ -33,7 +33,7 @@ from readhead.corpus import Part, TokenSequence
 from readhead.errors import UsageError
 from readhead.heads import HeadId
 from readhead.library import Report, Target
-from readhead.models import LoadedModel, evaluating
+from readhead.models import LoadedModel, evaluating, within_memory
 from readhead.patterns import BATCH_TOKENS, Array, pack, packed_size
 from readhead.program import Program, parse
 from readhead.record import without_record
@@ -41,7 +41,7 @@ from readhead.sandbox import Sandbox
 from readhead.scoring import iou
 from readhead.surrogates.additive import Additive, NotAdditive, additive_form
 from readhead.surrogates.meter import Meter
-from readhead.surrogates.predictions import Predictions
+from readhead.surrogates.predictions import TRIED, Predictions
 from readhead.surrogates.switchboard import refuse_findings
 from readhead.synthesis.files import with_heads
 
@@ -69,8 +69,6 @@ _ADDS_UP = 0.02
 """How far the weighted sum of a program's terms, in half precision, may be from its prediction."""
 _LEAST = 1e-3
 """A weight stays at least so far from 0, for its sign is in the program's words."""
-_TRIED = 4
-"""Texts on which programs are tried for looking ahead."""
 
 
 @dataclass(frozen=True)
@@ -155,17 +153,19 @@ def fit_jointly(
     """
     started = time.monotonic()
     _check(model, programs, target, worth, steps)
-    predictions.refuse_unfit(programs, [sequence.ids for sequence in target.corpus["fit"][:_TRIED]])
+    predictions.refuse_unfit(programs, [sequence.ids for sequence in target.corpus["fit"][:TRIED]])
     fit_before = measure(model, programs, target, "fit", predictions)
     dev_before = measure(model, programs, target, "dev", predictions)
     bench, left_alone = _bench(programs, target, predictions)
     best, best_figures, best_steps = dict(programs), dev_before, 0
     tried = dev_before
-    for step, weights in _descend(model, bench, worth=worth, steps=steps, seed=seed, report=report):
-        candidate = {**programs, **bench.write(weights)}
-        tried = measure(model, candidate, target, "dev", predictions)
-        if tried.increase_percent < dev_before.increase_percent and tried.loss(worth) < best_figures.loss(worth):
-            best, best_figures, best_steps = candidate, tried, step
+    shorter = f"use --length {max(2, target.corpus.length // 2)}, or leave the constants as they are"
+    with within_memory("fitting the constants", shorter):
+        for step, weights in _descend(model, bench, worth=worth, steps=steps, seed=seed, report=report):
+            candidate = {**programs, **bench.write(weights)}
+            tried = measure(model, candidate, target, "dev", predictions)
+            if tried.increase_percent < dev_before.increase_percent and tried.loss(worth) < best_figures.loss(worth):
+                best, best_figures, best_steps = candidate, tried, step
     return JointFit(
         programs=best,
         left_alone=left_alone,
@@ -193,8 +193,9 @@ def measure(
         impact = meter.impact(programs, details=True)
     overlap = 0.0
     for place, sequence in zip(places, sequences, strict=True):
+        found = predictions.fetch(programs.values(), [sequence.ids])
         for head, program in programs.items():
-            packed = predictions.packed(program, sequence.ids)
+            packed = found[program.source, sequence.ids].packed
             if packed is not None:
                 overlap += iou(packed, target.store.read(place, target.geometry.index_of(head)))
     return Figures(
@@ -253,7 +254,7 @@ class _Bench:
 
     def adds_up(self, head: HeadId, predicted: Tensor) -> bool:
         """Whether a form's weighted sum gives the program's own prediction, `[texts, triangle]`, on the first texts."""
-        texts = list(range(min(_TRIED, len(predicted))))
+        texts = list(range(min(TRIED, len(predicted))))
         matrices = _pattern_of(_scores(self.weights(head), self.values[texts], self.numbers[head]), self.length)
         return bool((matrices - _square(predicted[texts], self.length)).abs().max() < _ADDS_UP)
 
@@ -287,10 +288,10 @@ def _bench(
     most = _VALUE_BYTES // (2 * packed_size(target.corpus.length) * (len(numbers) + 2 * len(programs)))
     sequences = target.corpus["fit"][: max(1, most)]
     values, problems = _values(list(numbers), sequences, predictions.sandbox)
-    predictions.fetch(programs.values(), [sequence.ids for sequence in sequences])
+    found = predictions.fetch(programs.values(), [sequence.ids for sequence in sequences])
     patterns = {head: _patterns(target, head, len(sequences)) for head in programs}
     predicted = {
-        head: _predicted([predictions.packed(program, sequence.ids) for sequence in sequences], patterns[head])
+        head: _predicted([found[program.source, sequence.ids].packed for sequence in sequences], patterns[head])
         for head, program in programs.items()
     }
     bench = _Bench(

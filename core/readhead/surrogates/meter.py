@@ -12,21 +12,21 @@ Estimates come batch by batch, the first from a few sequences.
 # ruff: noqa: ANN401 - transformers types neither its layers nor what they give
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import Any, Final, Generic, Self, TypeVar
+from typing import Any, Final, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from readhead.attention import OwnPattern, hooked, run_batch
+from readhead.bounded import Bounded
 from readhead.corpus import TokenSequence
 from readhead.errors import ModelError
 from readhead.heads import HeadId
-from readhead.models import LoadedModel, evaluating
+from readhead.models import LoadedModel, evaluating, within_memory
 from readhead.patterns import BATCH_TOKENS
 from readhead.surrogates.hybrid import check_language_model
 from readhead.surrogates.impact import Impact, Losses
@@ -42,34 +42,6 @@ _MEMORY: Final = 1 << 30
 """Bytes for streams, and as many for matrices."""
 _SAME: Final = 1e-4
 """How far logits may move when the lower layers are not run again."""
-
-Value = TypeVar("Value")
-
-
-class Kept(Generic[Value]):
-    """Values by key, up to so many bytes; those that were used longest ago go first."""
-
-    def __init__(self, memory: int) -> None:
-        self._memory = memory
-        self._used = 0
-        self._values: OrderedDict[Any, tuple[Value, int]] = OrderedDict()
-
-    def get(self, key: Any) -> Value | None:
-        """The value, unless it was never put in or is forgotten."""
-        if key not in self._values:
-            return None
-        self._values.move_to_end(key)
-        return self._values[key][0]
-
-    def put(self, key: Any, value: Value, size: int) -> None:
-        """Keep a value of so many bytes, unless it is larger than all there is."""
-        if key in self._values or size > self._memory:
-            return
-        self._values[key] = (value, size)
-        self._used += size
-        while self._used > self._memory:
-            _, (_, dropped) = self._values.popitem(last=False)
-            self._used -= dropped
 
 
 class Meter:
@@ -104,10 +76,11 @@ class Meter:
         self._length = len(sequences[0].ids)
         self._batches = list(self._cut())
         self._layers = _layers(model.model, model.geometry.layers)
-        self._streams: Kept[Tensor] = Kept(memory)
-        self._matrices: Kept[tuple[Tensor, list[int]]] = Kept(memory)
+        self._streams: Bounded[tuple[int, int], Tensor] = Bounded(memory)
+        self._matrices: Bounded[tuple[str, int], _Matrix] = Bounded(memory)
         self._losses: dict[tuple[int, int], Losses] = {}
-        self._current: tuple[range, dict[int, dict[int, Surrogate]]] | None = None
+        self._failed: dict[tuple[str, int], int] = {}
+        self._current: dict[int, dict[int, _Matrix]] | None = None
         self._captured: dict[int, Tensor] = {}
         self._width = 0
         self._undo = ExitStack()
@@ -133,11 +106,15 @@ class Meter:
         """Whether lower layers are left out where nothing changed in them; not for every architecture."""
         return bool(self._layers)
 
+    @property
+    def _shorter(self) -> str:
+        """What to do where memory does not suffice."""
+        return f"use --length {max(2, self._length // 2)}, or another --device"
+
     # ---- measures ----------------------------------------------------------------------------------------------------
 
     def losses(self, board: Board) -> Losses:
         """`[sequences]`: each sequence's total loss in nats."""
-        self._fetch(board, range(len(self.sequences)))
         return np.concatenate([self._loss(board, batch) for batch in self._batches])
 
     def estimates(self, board: Board, *, within: float = 0.0) -> Iterator[Impact]:
@@ -151,7 +128,6 @@ class Meter:
         """
         neural, hybrid = np.empty(0), np.empty(0)
         for batch in self._batches:
-            self._fetch(board, batch)
             neural = np.concatenate([neural, self._loss({}, batch)])
             hybrid = np.concatenate([hybrid, self._loss(board, batch)])
             impact = self._impact(board, neural, hybrid)
@@ -164,40 +140,43 @@ class Meter:
         result = self._impact(board, self.losses({}), self.losses(board))
         if not details:
             return result
-        divergence, agreement = self._compare(board)
+        divergence, agreement = self._compare(board, slice(0, -1))
         return replace(result, divergence=divergence, agreement=agreement)
 
     def increase(self, board: Board) -> float:
         """`Impact.increase` alone."""
         return self._impact(board, self.losses({}), self.losses(board)).increase
 
+    def divergence(self, board: Board) -> float:
+        """KL divergence from the neural next-token distribution in nats, mean over all tokens, the last one too."""
+        return max(0.0, self._compare(board, slice(None))[0])
+
     def expected(self, board: Board, count: int) -> list[tuple[str, float]]:
         """The likeliest tokens after the first sequence, as the tokenizer writes them, with their probabilities."""
-        self._fetch(board, self._batches[0])
         shares, tokens = self._logits(board, self._batches[0])[0, -1].float().softmax(-1).topk(count)
         names = [str(self._model.tokenizer.decode([token])) for token in tokens.tolist()]
         return list(zip(names, shares.tolist(), strict=True))
 
     def _impact(self, board: Board, neural: Losses, hybrid: Losses) -> Impact:
-        ids = [sequence.ids for sequence in self.sequences[: len(neural)]]
+        starts = [batch.start for batch in self._batches if batch.start < len(neural)]
         failed = {
             head: count
-            for head, program in board.items()
-            if not isinstance(program, Control)
-            and (count := sum(self._predictions.packed(program, each) is None for each in ids))
+            for head, surrogate in board.items()
+            if (count := sum(self._failed.get((_name(surrogate), start), 0) for start in starts))
         }
         return Impact(neural, hybrid, self._length - 1, len(self.sequences), len(board), failed=failed, seed=self._seed)
 
-    def _compare(self, board: Board) -> tuple[float, float]:
-        """KL divergence and top-1 agreement, mean over the predicted tokens."""
+    def _compare(self, board: Board, after: slice) -> tuple[float, float]:
+        """KL divergence and top-1 agreement, mean over what is expected after some of the tokens."""
         divergence = agreement = 0.0
+        tokens = len(self.sequences) * len(range(self._length)[after])
         for batch in self._batches:
-            own = self._logits({}, batch)[:, :-1].float()
-            other = self._logits(board, batch)[:, :-1].float()
-            agreement += float((own.argmax(-1) == other.argmax(-1)).sum())
-            own, other = own.log_softmax(-1), other.log_softmax(-1)
-            divergence += float((own.exp() * (own - other)).sum(dtype=torch.float64))
-        tokens = len(self.sequences) * (self._length - 1)
+            with within_memory(f"the comparison of {len(batch)} texts", self._shorter):
+                own = self._logits({}, batch)[:, after].float()
+                other = self._logits(board, batch)[:, after].float()
+                agreement += float((own.argmax(-1) == other.argmax(-1)).sum())
+                own, other = own.log_softmax(-1), other.log_softmax(-1)
+                divergence += float((own.exp() * (own - other)).sum(dtype=torch.float64))
         return divergence / tokens, agreement / tokens
 
     # ---- running -----------------------------------------------------------------------------------------------------
@@ -212,16 +191,12 @@ class Meter:
             yield range(start, stop)
             start = stop
 
-    def _fetch(self, board: Board, places: range) -> None:
-        programs = [program for program in board.values() if not isinstance(program, Control)]
-        self._predictions.fetch(programs, [self.sequences[place].ids for place in places])
-
     def _loss(self, board: Board, batch: range) -> Losses:
         """`[B]`, in nats; remembered."""
         key = (batch.start, _prefixes(_by_layer(board), self._model.geometry.layers)[-1])
         if key not in self._losses:
             logits = self._logits(board, batch)
-            with torch.inference_mode():
+            with torch.inference_mode(), within_memory(f"the loss of {len(batch)} texts", self._shorter):
                 targets = torch.tensor([self.sequences[place].ids for place in batch], device=logits.device)
                 targets = torch.cat([targets[:, 1:], torch.full_like(targets[:, :1], _IGNORED)], dim=1)
                 loss = nn.functional.cross_entropy(
@@ -236,18 +211,14 @@ class Meter:
         prefixes = _prefixes(by_layer, self._model.geometry.layers)
         begin, stream = self._deepest(batch, prefixes)
         ids = torch.tensor([self.sequences[place].ids for place in batch])
-        self._current, self._captured = (batch, by_layer), {}
-        try:
-            with torch.inference_mode(), _handing_through(self._layers[:begin], self._output(stream)):
-                logits: Tensor = run_batch(self._model.model, ids).logits
-        except RuntimeError as error:  # out of memory: on the CPU torch has no class of its own for that
-            raise ModelError(
-                f"{self._model.name} cannot run on {len(batch)} texts of {self._length} tokens: "
-                f"{str(error).splitlines()[0]}",
-                hint=f"use --length {max(2, self._length // 2)}, or another --device",
-            ) from error
-        finally:
-            self._current = None
+        with within_memory(f"{self._model.name} on {len(batch)} texts of {self._length} tokens", self._shorter):
+            self._current = self._ready({layer: heads for layer, heads in by_layer.items() if layer >= begin}, batch)
+            self._captured = {}
+            try:
+                with torch.inference_mode(), _handing_through(self._layers[:begin], self._output(stream)):
+                    logits: Tensor = run_batch(self._model.model, ids).logits
+            finally:
+                self._current = None
         for number, out in self._captured.items():
             if number >= begin:
                 self._streams.put((batch.start, prefixes[number + 1]), out, out.numel() * out.element_size())
@@ -268,27 +239,32 @@ class Meter:
         return 0, None
 
     def _hook(self, layer: int, pattern: OwnPattern) -> Mapping[int, Tensor]:
-        if self._current is None or layer not in self._current[1]:
+        if self._current is None or layer not in self._current:
             return {}
-        batch, by_layer = self._current
-        found = {head: self._matrix(surrogate, batch, pattern) for head, surrogate in by_layer[layer].items()}
-        missing = {head: places for head, (_, places) in found.items()}
-        return or_own({head: within_sight(matrix, pattern) for head, (matrix, _) in found.items()}, missing, pattern)
+        found = self._current[layer]
+        matrices = {head: within_sight(matrix.to(pattern.device), pattern) for head, (matrix, _) in found.items()}
+        return or_own(matrices, {head: places for head, (_, places) in found.items()}, pattern)
 
-    def _matrix(self, surrogate: Surrogate, batch: range, pattern: OwnPattern) -> tuple[Tensor, list[int]]:
-        """`[B, n, n]` on the layer's device, and the places of sequences without a prediction."""
-        key = (_name(surrogate), batch.start, pattern.device)
-        known = self._matrices.get(key)
-        if known is None:
+    def _ready(self, by_layer: Mapping[int, Mapping[int, Surrogate]], batch: range) -> dict[int, dict[int, _Matrix]]:
+        """The matrices of surrogates on a batch, in their places; those that are not kept are made together."""
+        wanted = {_name(surrogate): surrogate for heads in by_layer.values() for surrogate in heads.values()}
+        ready = {name: matrix for name in wanted if (matrix := self._matrices.get((name, batch.start))) is not None}
+        missing = {name: surrogate for name, surrogate in wanted.items() if name not in ready}
+        texts = [self.sequences[place].ids for place in batch]
+        programs = [surrogate for surrogate in missing.values() if not isinstance(surrogate, Control)]
+        predictions = self._predictions.fetch(programs, texts)
+        for name, surrogate in missing.items():
             if isinstance(surrogate, Control):
-                matrix = control_matrix(surrogate, self._length).expand(len(batch), -1, -1)
-                missing: list[int] = []
+                made: _Matrix = (control_matrix(surrogate, self._length).expand(len(batch), -1, -1), [])
             else:
-                packed = [self._predictions.packed(surrogate, self.sequences[place].ids) for place in batch]
-                matrix, missing = stacked(packed, self._length)
-            known = (matrix.to(pattern.device), missing)
-            self._matrices.put(key, known, matrix.numel() * matrix.element_size())
-        return known
+                made = stacked([predictions[name, ids].packed for ids in texts], self._length)
+            ready[name] = (made[0].to(self._model.device), made[1])
+            self._failed[name, batch.start] = len(made[1])
+            self._matrices.put((name, batch.start), ready[name], made[0].numel() * made[0].element_size())
+        return {
+            layer: {head: ready[_name(surrogate)] for head, surrogate in heads.items()}
+            for layer, heads in by_layer.items()
+        }
 
     def _catcher(self, number: int) -> Any:
         def catch(_layer: nn.Module, _args: Any, output: Any) -> None:
@@ -305,20 +281,22 @@ class Meter:
         batch, board = self._batches[0][:1], {HeadId(len(self._layers) // 2, 0): Control.UNIFORM}
         kept = self._streams
         try:
-            self._streams = Kept(0)
+            self._streams = Bounded(0)
             whole = self._logits(board, batch)
-            self._streams = Kept(_MEMORY)
+            self._streams = Bounded(_MEMORY)
             self._logits({}, batch)
             part = self._logits(board, batch)
         except (ModelError, AttributeError, IndexError, TypeError, ValueError):
             return False
         finally:
             self._streams = kept
-            self._matrices = Kept(self._memory)
+            self._matrices = Bounded(self._memory)
         return bool((whole - part).abs().max() <= _SAME)
 
 
 _IGNORED: Final = -100
+_Matrix = tuple[Tensor, list[int]]
+"""`[B, n, n]`, and the places of sequences without a prediction."""
 
 
 def _name(surrogate: Surrogate) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from readhead.corpus import Corpus, Part
@@ -39,6 +39,8 @@ class Replacement:
     curves: tuple[Curve, ...]
     budget: float | None
     """What the perplexity was allowed to grow by on `dev`, a share; None where no budget was given."""
+    dev_increase: float | None
+    """What it grew by there, a share."""
     joint: dict[str, Any] | None
     """What fitting all constants together has changed; None where that was not asked for."""
     seconds: dict[str, float]
@@ -53,6 +55,7 @@ class Replacement:
             "part": self.part,
             "order": self.order,
             "budget_percent": None if self.budget is None else 100 * self.budget,
+            "dev_increase_percent": None if self.dev_increase is None else 100 * self.dev_increase,
             "replaced": [
                 {"head": str(head), "program": program.name, "iou_dev": self.iou.get(head)}
                 for head, program in self.board.items()
@@ -87,15 +90,20 @@ class Guilt:
     replaced: int
     """Heads in program mode."""
     guilty: tuple[HeadId, ...]
-    """A smallest set of them that has to be neural for the wanted share of the harm to be gone; empty without harm."""
+    """Those of them that have to be neural for the wanted share of the harm to be gone; empty without harm."""
     harm: float
-    """KL divergence of the hybrid's next-token distribution from the neural model's, mean over the prompt, in nats."""
+    """KL divergence of the hybrid's next-token distribution from the neural model's, mean over the prompt's tokens, the
+    last one included, in nats."""
     rest: float
     """The same with the guilty heads neural."""
     measured: int
     """Switchboards that were measured."""
     expected: Mapping[str, tuple[tuple[str, float], ...]]
     """The likeliest next tokens after the prompt, with their probabilities: `neural`, `hybrid` and `healed`."""
+    failed: tuple[HeadId, ...]
+    """Heads that were neural all along, because their programs fail on the prompt."""
+    neural: Mapping[HeadId, str]
+    """Heads that stay neural because their best program may not stand in for them, and why."""
 
     def as_dict(self) -> dict[str, Any]:
         """The document that `readhead bisect --json` prints."""
@@ -107,6 +115,8 @@ class Guilt:
             "kl_without_guilty": self.rest,
             "measured": self.measured,
             "expected": {name: [list(pair) for pair in pairs] for name, pairs in self.expected.items()},
+            "failed": [str(head) for head in self.failed],
+            "neural": {str(head): reason for head, reason in self.neural.items()},
         }
 
     def __rich__(self) -> RenderableType:
@@ -129,6 +139,8 @@ class Continuation:
     """What both took so far."""
     failed: Mapping[HeadId, int]
     """How many tokens were written with a head neural because its program failed."""
+    left_neural: Mapping[HeadId, str] = field(default_factory=dict)
+    """Heads that stay neural because their best program may not stand in for them, and why."""
 
     @property
     def same(self) -> int:
@@ -146,6 +158,7 @@ class Continuation:
             "tokens": {name: len(ids) for name, ids in self.tokens.items()},
             "seconds": dict(self.seconds),
             "failed": {str(head): count for head, count in self.failed.items()},
+            "left_neural": {str(head): reason for head, reason in self.left_neural.items()},
         }
 
     def __rich__(self) -> RenderableType:

@@ -39,6 +39,8 @@ class Plan:
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
             raise UsageError(f"there is no order {self.order!r}", hint=f"orders: {', '.join(ORDERS)}")
+        if not self.fractions:
+            raise UsageError("a curve needs a fraction", hint="leave fractions out for 5 to 100 %")
         for fraction in self.fractions:
             count_of(fraction, 1)
 
@@ -180,21 +182,23 @@ def measure_curve(
 
 def within_budget(
     budget: float, heads: Sequence[HeadId], programs: Programs, measure: Measure, report: Report | None = None
-) -> list[HeadId]:
+) -> tuple[list[HeadId], float]:
     """The most heads from the front of an order that cost no more perplexity than `budget`, a share: 0.05.
 
     Every length is measured: a longer set may cost less than a shorter one.
 
+    Returns:
+        The heads, and what they cost.
+
     Raises:
         UsageError: if not even the first head is within the budget.
     """
-    most = 0
-    least = math.inf
+    most, cost, least = 0, 0.0, math.inf
     for count in range(1, len(heads) + 1):
         increase = measure.increase({head: programs[head] for head in heads[:count]})
         least = min(least, increase)
         if increase <= budget:
-            most = count
+            most, cost = count, increase
         if report:
             report("budget", count, len(heads))
     if not most:
@@ -202,26 +206,26 @@ def within_budget(
             f"no head can be replaced within {budget:.2%}: the cheapest set costs {least:.2%} (dev)",
             hint="give a larger --budget, or better programs",
         )
-    return list(heads[:most])
+    return list(heads[:most]), cost
 
 
 def guilty_heads(
-    heads: Sequence[HeadId], harm: Callable[[Sequence[HeadId]], float], *, share: float
+    heads: Sequence[HeadId], harm: Callable[[Sequence[HeadId]], float], *, whole: float, share: float
 ) -> tuple[list[HeadId], int]:
-    """A smallest set of replaced heads that have to be neural again for the harm to be gone, and measurements taken.
+    """Replaced heads of which no single one can be left out for the harm to go, and the measurements taken.
 
     Delta debugging: halves, then ever smaller parts of the heads are left out of the suspicion, as long as making the
-    others neural still takes away the wanted share of the harm. No single head can be left out of the result.
+    others neural still takes away the wanted share of the harm. Another, even smaller set may do as well.
 
     Source: Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", 2002.
 
     Args:
         heads: all that are replaced.
-        harm: what is wrong while these heads are neural, 0 or more; `harm(())` is the whole of it.
+        harm: what is wrong while these heads are neural, 0 or more.
+        whole: the same with all heads replaced.
         share: of the harm that has to go; 0 to 1.
     """
-    whole = harm(())
-    tried = 1
+    tried = 0
 
     def heals(suspects: Sequence[HeadId]) -> bool:
         nonlocal tried

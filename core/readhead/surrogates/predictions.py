@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from readhead.bounded import Bounded
 from readhead.errors import ProgramError
 from readhead.heads import HeadId
 from readhead.lookahead import find_look_ahead
@@ -19,51 +19,54 @@ from readhead.tokens import Tokenizer, TokenReader
 Ids = tuple[int, ...]
 """The token ids of one text."""
 
+TRIED: Final = 8
+"""Texts on which a program is tried before it may stand in for a head."""
 _MEMORY: Final = 512 << 20
+_EARLIER_ONLY: Final = "a row may use its own and earlier tokens only; `s.n` grows with every later one"
 
 
 @dataclass(frozen=True)
-class _Prediction:
+class Prediction:
+    """What a program gave for a text: one of the two."""
+
     packed: Array | None
-    """None where the program failed."""
+    """`[n(n+1)/2]`, rows sum to 1."""
     failure: Failure | None
 
 
+Found = Mapping[tuple[str, Ids], Prediction]
+"""Predictions by a program's text and the text that it was run on."""
+
+
 class Predictions:
-    """Programs' predictions on texts of one tokenizer; the least recently used ones are forgotten first.
+    """Programs' predictions on texts of one tokenizer.
 
     Args:
         tokenizer: turns token ids into what a program sees.
         sandbox: runs the programs.
-        memory: bytes of predictions that are kept, at least those of one call of `fetch`.
+        memory: bytes of predictions that are kept for the next call.
     """
 
     def __init__(self, tokenizer: Tokenizer, sandbox: Sandbox, *, memory: int = _MEMORY) -> None:
         self._reader = TokenReader(tokenizer)
         self.sandbox = sandbox
-        self._memory = memory
-        self._used = 0
-        self._known: OrderedDict[tuple[str, Ids], _Prediction] = OrderedDict()
+        self._known: Bounded[tuple[str, Ids], Prediction] = Bounded(memory)
         self._unfit: dict[str, str] = {}
 
-    def fetch(self, programs: Iterable[Program], texts: Sequence[Ids]) -> None:
-        """Have every program's prediction on every text at hand; all missing ones are run together."""
-        sources = {program.source: program for program in programs}
+    def fetch(self, programs: Iterable[Program], texts: Sequence[Ids]) -> Found:
+        """Every program's prediction on every text; those that are not known are run together."""
+        found: dict[tuple[str, Ids], Prediction] = {}
         missing: dict[tuple[Ids, ...], list[str]] = {}  # the programs that lack the same texts run on them at once
-        for source in sources:
-            lacking = tuple(dict.fromkeys(ids for ids in texts if (source, ids) not in self._known))
-            if lacking:
+        for source in dict.fromkeys(program.source for program in programs):
+            known = {(source, ids): self._known.get((source, ids)) for ids in texts}
+            found |= {key: prediction for key, prediction in known.items() if prediction is not None}
+            if lacking := tuple(ids for (_, ids), prediction in known.items() if prediction is None):
                 missing.setdefault(lacking, []).append(source)
         for lacking, lackers in missing.items():
-            self._run(lackers, lacking)
-        for source in sources:
-            for ids in texts:
-                self._known.move_to_end((source, ids))
-        self._forget(len(sources) * len(texts))
-
-    def packed(self, program: Program, ids: Ids) -> Array | None:
-        """What was fetched: `[n(n+1)/2]`, rows sum to 1; None where the program failed on the text."""
-        return self._known[program.source, ids].packed
+            for key, prediction in self._run(lackers, lacking):
+                found[key] = prediction
+                self._known.put(key, prediction, 0 if prediction.packed is None else prediction.packed.nbytes)
+        return found
 
     def refuse_unfit(self, board: Mapping[HeadId, Program], texts: Sequence[Ids]) -> None:
         """Refuse programs that look ahead, or that give nothing on any of the texts.
@@ -80,7 +83,7 @@ class Predictions:
             if reason := reasons.get(program.source):
                 raise ProgramError(
                     f"{program.path or program.name} cannot stand in for {head}: {reason}",
-                    hint="mend it, or leave the head neural; a row may use its own and earlier tokens, and not `s.n`",
+                    hint=_EARLIER_ONLY if "looks ahead" in reason else f"mend the program, or leave {head} neural",
                 )
 
     def unfit(self, programs: Iterable[Program], texts: Sequence[Ids]) -> dict[str, str]:
@@ -91,9 +94,9 @@ class Predictions:
         listed = {program.source: program for program in programs}
         untried = {source: program for source, program in sorted(listed.items()) if source not in self._unfit}
         if untried:
-            self.fetch(untried.values(), texts)
+            found = self.fetch(untried.values(), texts)
             for source in untried:
-                failures = [failure for ids in texts if (failure := self._known[source, ids].failure)]
+                failures = [failure for ids in texts if (failure := found[source, ids].failure)]
                 if len(failures) == len(texts):
                     self._unfit[source] = f"it gives nothing: {_told(failures[0])}"
             working = [source for source in untried if source not in self._unfit]
@@ -102,21 +105,14 @@ class Predictions:
                 self._unfit[source] = "" if leak is None else f"it looks ahead: {leak}"
         return {source: reason for source in listed if (reason := self._unfit[source])}
 
-    def _run(self, sources: Sequence[str], texts: Sequence[Ids]) -> None:
+    def _run(self, sources: Sequence[str], texts: Sequence[Ids]) -> Iterator[tuple[tuple[str, Ids], Prediction]]:
         self.sandbox.load([self._reader.read(ids) for ids in texts])
         for source, run in zip(sources, self.sandbox.run_many(sources), strict=True):
             first = {failure.sequence: failure for failure in reversed(run.failures)}
             general = run.failures[0] if run.failures else None
             for place, (ids, weights) in enumerate(zip(texts, run.weights, strict=True)):
                 packed = None if weights is None else as_pattern(weights)
-                self._known[source, ids] = _Prediction(packed, first.get(place, general) if packed is None else None)
-                self._used += 0 if packed is None else packed.nbytes
-
-    def _forget(self, wanted: int) -> None:
-        """Drop the oldest, but for the `wanted` newest."""
-        while self._used > self._memory and len(self._known) > wanted:
-            _, old = self._known.popitem(last=False)
-            self._used -= 0 if old.packed is None else old.packed.nbytes
+                yield (source, ids), Prediction(packed, first.get(place, general) if packed is None else None)
 
 
 def _told(failure: Failure) -> str:

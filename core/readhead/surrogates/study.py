@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from readhead.corpus import Part, tokenize
 from readhead.errors import UsageError
-from readhead.evaluation import BATCH_SIZE, Answers, Questions
+from readhead.evaluation import BATCH_SIZE, Answers, Questions, State
 from readhead.heads import HeadId
 from readhead.program import Program
 from readhead.session import check_length
 from readhead.surrogates.generation import continue_both
 from readhead.surrogates.hybrid import Hybrid, replaced
-from readhead.surrogates.impact import Curve, Impact
+from readhead.surrogates.impact import Curve
 from readhead.surrogates.meter import Meter
 from readhead.surrogates.outcome import Continuation, Guilt, Replacement
 from readhead.surrogates.planner import (
@@ -28,7 +30,7 @@ from readhead.surrogates.planner import (
     measure_curve,
     within_budget,
 )
-from readhead.surrogates.predictions import Ids
+from readhead.surrogates.predictions import TRIED, Ids
 from readhead.surrogates.switchboard import Control, Switchboard, refuse_findings
 from readhead.synthesis.front import Wanted
 
@@ -36,12 +38,10 @@ if TYPE_CHECKING:
     from readhead.session import Session
     from readhead.surrogates.joint import JointFit
 
-_TRIED: Final = 4
-"""Texts on which a program is tried for looking ahead."""
 _SHOWN: Final = 3
 """Likeliest next tokens that are told."""
-_HARMLESS: Final = 1e-6
-"""KL divergence below which a prompt is not broken."""
+_HARMLESS: Final = 0.005
+"""KL divergence in nats a token below which nothing of a prompt is broken."""
 
 
 class Study:
@@ -51,7 +51,6 @@ class Study:
         session: model, corpus and sandbox.
         programs: what may stand in for which head; one that has findings, looks ahead or gives nothing leaves its head
             neural, which `neural` tells.
-        iou: of each on its head, on `dev`.
         joint: what fitting the programs' constants together has changed, where that was done.
 
     Raises:
@@ -62,13 +61,13 @@ class Study:
         self,
         session: Session,
         programs: Mapping[HeadId, Program],
-        iou: Mapping[HeadId, float],
         *,
         joint: JointFit | None = None,
     ) -> None:
         self.session = session
-        self.iou = iou
         self.joint = joint
+        self.dev_increase: float | None = None
+        """What the heads cost on `dev` that were last selected for a budget, a share."""
         self._orders: dict[Order, list[HeadId]] = {}
         for head in programs:
             session.model.geometry.index_of(head)
@@ -98,13 +97,22 @@ class Study:
             session.model.geometry.index_of(head)
         refuse_findings(given)
         session.predictions.refuse_unfit(given, _trial_texts(session))
-        programs, iou = given, _measured_iou(session, given)
+        programs = given
         if selection.switchboard is None and not (selection.heads and set(selection.heads) <= given.keys()):
             wanted = None if selection.terms is None else Wanted(terms=selection.terms, seed=session.seed)
-            choice = session.choose(session.library(), wanted=wanted)
-            programs, iou = {**choice.best, **given}, {**choice.iou, **iou}
-        study = cls(session, programs, iou)
+            programs = {**session.choose(session.library(), wanted=wanted).best, **given}
+        study = cls(session, programs)
         return study.fitted_jointly() if selection.joint else study
+
+    @cached_property
+    def iou(self) -> dict[HeadId, float]:
+        """Of each program on its head, on `dev`."""
+        ranking = self.session.ranking(list({program.source: program for program in self.programs.values()}.values()))
+        place = self.session.model.geometry.index_of
+        return {
+            head: float(ranking.iou[ranking.numbers[program.source], place(head)])
+            for head, program in self.programs.items()
+        }
 
     @contextmanager
     def meter(self, part: Part = "dev") -> Iterator[Meter]:
@@ -128,8 +136,9 @@ class Study:
     def order(self, order: Order) -> list[HeadId]:
         """The heads from the first to replace to the last, found on `dev`."""
         if order not in self._orders:
+            iou = self.iou if order == "iou" else {}
             with self.session.timed("order"), self.meter("dev") as meter:
-                self._orders[order] = in_order(order, self.programs, self.iou, meter, self.session.report)
+                self._orders[order] = in_order(order, self.programs, iou, meter, self.session.report)
         return self._orders[order]
 
     def selected(self, selection: Selection) -> list[HeadId]:
@@ -142,7 +151,8 @@ class Study:
         if selection.budget is None:
             return order[: count_of(selection.fraction or 0.0, self.session.model.geometry.size)]
         with self.session.timed("order"), self.meter("dev") as meter:
-            return within_budget(selection.budget, order, self.programs, meter, self.session.report)
+            heads, self.dev_increase = within_budget(selection.budget, order, self.programs, meter, self.session.report)
+        return heads
 
     def curve(self, plan: Plan, *, part: Part = "held-out") -> Curve:
         """The perplexity with ever more heads replaced."""
@@ -181,8 +191,15 @@ class Study:
         board = self.board(self.selected(selection))
         curves = tuple(self.curve(plan, part=part) for plan in plans)
         with session.timed("replace"), self.meter(part) as meter:
-            impact = _until(meter.estimates(board, within=within)) if within else meter.impact(board, details=True)
-            beside = {control.value: meter.impact(dict.fromkeys(board, control)) for control in controls}
+            if within:
+                *_, impact = meter.estimates(board, within=within)
+            else:
+                impact = meter.impact(board, details=True)
+            same = impact.sequences
+            beside = {
+                control.value: next(e for e in meter.estimates(dict.fromkeys(board, control)) if e.sequences == same)
+                for control in controls
+            }
         return Replacement(
             model=session.model.name,
             corpus=session.corpus,
@@ -196,6 +213,7 @@ class Study:
             controls=beside,
             curves=curves,
             budget=selection.budget,
+            dev_increase=self.dev_increase,
             joint=None if self.joint is None else self.joint.as_dict(),
             seconds=dict(session.seconds),
         )
@@ -210,8 +228,8 @@ class Study:
             fit = fit_jointly(
                 session.model, self.programs, target, predictions, seed=session.seed, report=session.report
             )
-        fitted = Study(session, fit.programs, _measured_iou(session, fit.programs), joint=fit)
-        fitted.neural = self.neural
+        fitted = Study(session, fit.programs, joint=fit)
+        fitted.neural = {**self.neural, **fitted.neural}
         return fitted
 
     @contextmanager
@@ -225,9 +243,10 @@ class Study:
     ) -> Iterator[Continuation]:
         """What the neural model and the one with these heads replaced write after a prompt, token by token."""
         with self.hybrid(heads) as hybrid:
-            yield from continue_both(
+            for text in continue_both(
                 self.session.model, hybrid, prompt, tokens=tokens, temperature=temperature, seed=self.session.seed
-            )
+            ):
+                yield replace(text, left_neural=self.neural)
 
     def answers(
         self, selection: Selection, fractions: Sequence[float], questions: Questions, *, batch_size: int = BATCH_SIZE
@@ -240,23 +259,26 @@ class Study:
             questions: with their data.
             batch_size: texts that are read at once.
         """
-        session, order = self.session, selection.order
-        size = session.model.geometry.size
-        chosen = {f"{each:.0%}": self.order(order)[: count_of(each, size)] for each in fractions if each > 0}
-        if not fractions:
-            chosen = {"chosen": self.selected(selection)}
+        session = self.session
+        if fractions:
+            counts = [(f"{each:.4g}", count_of(each, session.model.geometry.size)) for each in fractions]
+            order = self.order(selection.order)
+            chosen = [(f"{100 * float(name):.4g}%", order[:count]) for name, count in counts if count]
+        else:
+            chosen = [("chosen", self.selected(selection))]
         start = time.perf_counter()
         neural = questions.ask(session.model, batch_size=batch_size, report=session.report)
         states = []
-        for name, heads in chosen.items():
-            with self.hybrid(heads):
+        for name, heads in chosen:
+            with self.hybrid(heads) as hybrid:
                 scores = questions.ask(session.model, batch_size=batch_size, report=session.report)
-            states.append((name, len(heads), tuple(scores)))
+            states.append(State(name, tuple(heads), tuple(scores), dict(hybrid.failed)))
         return Answers(
             model=session.model.name,
             isolation=session.sandbox.isolation,
             neural=tuple(neural),
             states=tuple(states),
+            left_neural=self.neural,
             seconds=time.perf_counter() - start,
         )
 
@@ -280,10 +302,10 @@ class Study:
 
             def harm(neural: Sequence[HeadId]) -> float:
                 left = {head: program for head, program in board.items() if head not in neural}
-                return meter.impact(left, details=True).divergence or 0.0
+                return meter.divergence(left)
 
             whole = harm(())
-            guilty, measured = guilty_heads(heads, harm, share=share) if whole > _HARMLESS else ([], 1)
+            guilty, measured = guilty_heads(heads, harm, whole=whole, share=share) if whole > _HARMLESS else ([], 0)
             healed = {head: program for head, program in board.items() if head not in guilty}
             boards: dict[str, Any] = {"neural": {}, "hybrid": board, "healed": healed}
             return Guilt(
@@ -292,26 +314,12 @@ class Study:
                 guilty=tuple(sorted(guilty)),
                 harm=whole,
                 rest=harm(guilty),
-                measured=measured,
+                measured=measured + 1,
                 expected={name: tuple(meter.expected(each, _SHOWN)) for name, each in boards.items()},
+                failed=tuple(meter.impact(board).failed),
+                neural=self.neural,
             )
 
 
 def _trial_texts(session: Session) -> list[Ids]:
-    return [sequence.ids for sequence in session.corpus["dev"][:_TRIED]]
-
-
-def _measured_iou(session: Session, programs: Mapping[HeadId, Program]) -> dict[HeadId, float]:
-    """Of each program on its head, on `dev`."""
-    if not programs:
-        return {}
-    ranking = session.ranking(list({program.source: program for program in programs.values()}.values()))
-    place = session.model.geometry.index_of
-    return {
-        head: float(ranking.iou[ranking.numbers[program.source], place(head)]) for head, program in programs.items()
-    }
-
-
-def _until(estimates: Iterator[Impact]) -> Impact:
-    *_, last = estimates
-    return last
+    return [sequence.ids for sequence in session.corpus["dev"][:TRIED]]

@@ -7,11 +7,11 @@ fingerprint of the model that it was made for.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from readhead.errors import ProgramError, StoreError, UsageError
 from readhead.heads import HeadId
@@ -42,7 +42,7 @@ Board = Mapping[HeadId, Surrogate]
 class Switchboard(Mapping[HeadId, Program]):
     """The heads in program mode, in the order of their layers; a mapping that does not change."""
 
-    programs: Mapping[HeadId, Program] = field(default_factory=dict)
+    programs: Mapping[HeadId, Program] = field(default_factory=dict, repr=False)
     model: str = ""
     """Fingerprint of the model that it is for; empty for any."""
 
@@ -57,10 +57,6 @@ class Switchboard(Mapping[HeadId, Program]):
 
     def __len__(self) -> int:
         return len(self.programs)
-
-    def only(self, heads: Iterable[HeadId]) -> Switchboard:
-        """The same with these heads alone in program mode."""
-        return Switchboard({head: self.programs[head] for head in heads}, self.model)
 
     def save(self, path: str | Path) -> None:
         """Write the file, whole or not at all.
@@ -113,10 +109,6 @@ class Switchboard(Mapping[HeadId, Program]):
                 f"the switchboard was made for another model: for {self.model}, and {name} is {fingerprint}",
                 hint="name the model that it was made with: --model",
             )
-
-    def as_dict(self) -> dict[str, Any]:
-        """The heads with the names of their programs."""
-        return {str(head): program.name for head, program in self.programs.items()}
 
 
 _HINT: Final = "name a file that `readhead replace --save FILE` has written"

@@ -55,8 +55,10 @@ def curve_table(curve: Curve, part: str) -> RenderableType:
             *(_share(point.controls[name].increase).removesuffix(" %") for name in controls),
         )
     meaning = {"zero": "nothing instead", "uniform": "all tokens so far alike", "first": "the first token only"}
+    failed = {head: count for point in curve.points for head, count in point.impact.failed.items()}
+    lines = [f"{head}: its program failed on {count} texts, and it was neural there." for head, count in failed.items()]
     told = f"On the same heads, in %: {', '.join(f'{name}: {meaning[name]}' for name in controls)}."
-    return Group(Styled(title, style="bold"), table, *([Styled(told)] if controls else []))
+    return Group(Styled(title, style="bold"), table, *([Styled(told)] if controls else []), *map(Styled, lines))
 
 
 _ORDER = {
@@ -73,7 +75,7 @@ def _number(perplexity: float) -> str:
 
 def _share(increase: float) -> str:
     """An increase in percent, with the digits that mean something."""
-    return f"{100 * increase:+.3g} %" if abs(increase) >= _HUGE else f"{100 * increase + 0.0:+.1f} %"
+    return f"{100 * increase:+.0f} %" if abs(increase) >= _HUGE else f"{100 * increase + 0.0:+.1f} %"
 
 
 def _interval(impact: Impact) -> str:
@@ -96,14 +98,19 @@ def replacement_view(result: Replacement) -> RenderableType:
     for name, each in [("programs", impact), *result.controls.items()]:
         style = "bold" if each is impact else ""
         table.add_row(name, _number(each.perplexity), _share(each.increase), _interval(each), style=style)
-    lines = [f"Measured on {texts_of(impact.sequences, result.part, corpus.length)}; heads were chosen on dev texts."]
+    lines = [f"Measured on {texts_of(impact.sequences, result.part, corpus.length)}."]
+    if result.order != "given":
+        lines[0] = f"{lines[0][:-1]}; heads were chosen on dev texts."
     if impact.divergence is not None and impact.agreement is not None:
         lines.append(
             f"KL divergence from the neural model's next token {impact.divergence:.4f} nats; "
             f"both expect the same token {impact.agreement:.1%} of the time."
         )
-    if result.budget is not None:
-        lines.append(f"The most heads of that order within {result.budget:.2%} on dev texts.")
+    if result.budget is not None and result.dev_increase is not None:
+        lines.append(
+            f"The most heads of that order within {result.budget:.2%} on dev texts, where they cost "
+            f"{_share(result.dev_increase)}."
+        )
     if result.joint is not None:
         lines.append(joint_line(result.joint))
     lines += [
@@ -134,8 +141,12 @@ def joint_line(joint: Mapping[str, Any]) -> str:
 
 def guilt_view(guilt: Guilt) -> RenderableType:
     """The answer of `readhead bisect`."""
+    lines = [f"{head} was neural all along: its program fails on this prompt." for head in guilt.failed]
+    lines += left_neural(guilt.neural)
+    remarks = [Styled(line) for line in lines]
     if not guilt.guilty:
-        return Styled(f"The {guilt.replaced} replaced heads change nothing in this prompt.")
+        told = f"The {guilt.replaced} replaced heads change next to nothing here: KL {guilt.harm:.4f} nats a token."
+        return Group(Styled(told), *remarks)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("Model", "Expects next"):
         table.add_column(name)
@@ -151,17 +162,19 @@ def guilt_view(guilt: Guilt) -> RenderableType:
             f"{guilt.measured} switchboards were tried."
         ),
         table,
+        *remarks,
     )
 
 
 def continuation_view(text: Continuation) -> RenderableType:
     """Both texts side by side; where they part is marked."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = Table(box=None, header_style="bold", padding=(0, 1))
     for name in ("Neural", "Hybrid"):
         table.add_column(name, ratio=1, overflow="fold")
     pairs = zip(text.neural, text.hybrid, strict=False)
     common = next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(text.neural), len(text.hybrid)))
     parted = text.neural != text.hybrid
+    common = text.neural.rfind(" ", 0, common) + 1 if parted else common  # where the word begins that is another one
     columns = []
     for written in (text.neural, text.hybrid):
         column = Styled(text.prompt, style="dim")
@@ -171,7 +184,7 @@ def continuation_view(text: Continuation) -> RenderableType:
         column.append(written[common:], style="not dim bold" if parted else "not dim")
         columns.append(column)
     table.add_row(*columns)
-    same = f"The first {text.same} tokens are the same." if parted else "Both are the same."
+    same = f"They part at ▏; tokens that are the same: {text.same}." if parted else "Both are the same."
     speeds = ", ".join(
         f"{name} {len(text.tokens[name]) / max(seconds, 1e-9):.0f} tokens a second"
         for name, seconds in text.seconds.items()
@@ -179,7 +192,8 @@ def continuation_view(text: Continuation) -> RenderableType:
     failed = [
         f"{head} was neural for {count} tokens, because its program failed." for head, count in text.failed.items()
     ]
-    return Group(table, *(Styled(line) for line in (f"{same} {speeds}.", *failed)))
+    lines = [f"{same} {speeds}.", *failed, *left_neural(text.left_neural)]
+    return Group(table, *(Styled(line) for line in lines))
 
 
 def live_continuation(texts: Iterator[Continuation]) -> Continuation:
@@ -210,10 +224,11 @@ def answers_view(answers: Answers) -> RenderableType:
         task = Styled(before.task, style="cyan" if before.has_signal else "dim")
         silent = "" if before.has_signal else "no signal"
         table.add_row(task, str(before.questions), f"{before.chance:.3f}", "none", _accuracy(before), silent)
-        for name, count, scores in answers.states:
-            change = compare(before, scores[row])
+        for state in answers.states:
+            change = compare(before, state.scores[row])
             told = f"{change.difference + 0.0:+.3f} ± {change.standard_error:.3f}"
-            table.add_row("", "", "", f"{name} ({count})", _accuracy(scores[row]), silent or told)
+            replaced = f"{state.name} ({len(state.heads)})"
+            table.add_row("", "", "", replaced, _accuracy(state.scores[row]), silent or told)
         if before.cut:
             lines.append(f"{before.task}: {before.cut} of {before.questions} questions lost their beginning: too long.")
         if before.left_out:
@@ -224,6 +239,12 @@ def answers_view(answers: Answers) -> RenderableType:
             f"No signal: {', '.join(guessed)}. The neural model is not two standard errors above chance there, "
             "so nothing can be lost."
         )
+    lines += [
+        f"{state.name}: {head} was neural for {count} texts, because its program failed on them."
+        for state in answers.states
+        for head, count in state.failed.items()
+    ]
+    lines += left_neural(answers.left_neural)
     return Group(table, *(Styled(line) for line in lines))
 
 
