@@ -140,6 +140,7 @@ def test_returns_of_inner_functions_do_not_count() -> None:
     assert weights(additive_form(program("2.0 * near(3)", "def near(k):", "    return s.within(k)"))) == [2]
 
 
+@pytest.mark.slow
 def test_the_shipped_library_adds_up_or_says_why(sandbox: Sandbox) -> None:
     forms, reasons = [], []
     for shipped in load_programs(shipped_library()):

@@ -22,6 +22,7 @@ def test_the_vocabulary_page_is_current() -> None:
     assert (ROOT / "docs" / "vocabulary.md").read_text("utf-8") == as_markdown(), "run `make docs`"
 
 
+@pytest.mark.slow
 def test_the_python_page_runs() -> None:
     names: dict[str, object] = {}
     for block in blocks("docs/python.md", "python"):

@@ -44,6 +44,8 @@ HEADS: dict[str, Score] = {
 
 LISTED = re.compile(r"^ +(?P<sign>[+-] ?|)(?P<weight>[\d.e-]+) \* (?P<term>[^#\n]*[^#\s])", re.MULTILINE)
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Recovered:
