@@ -101,12 +101,16 @@ class Study:
         if selection.switchboard is None and not (selection.heads and set(selection.heads) <= given.keys()):
             wanted = None if selection.terms is None else Wanted(terms=selection.terms, seed=session.seed)
             programs = {**session.choose(session.library(), wanted=wanted).best, **given}
+        if selection.heads:
+            programs = {head: programs[head] for head in selection.heads}
         study = cls(session, programs)
         return study.fitted_jointly() if selection.joint else study
 
     @cached_property
     def iou(self) -> dict[HeadId, float]:
         """Of each program on its head, on `dev`."""
+        if not self.programs:
+            return {}
         ranking = self.session.ranking(list({program.source: program for program in self.programs.values()}.values()))
         place = self.session.model.geometry.index_of
         return {
