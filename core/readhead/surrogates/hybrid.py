@@ -65,7 +65,7 @@ def replaced(
 
     Raises:
         UsageError: for a head that the model does not have, or a switchboard of another model.
-        ProgramError: for a program with findings, or one that looks ahead.
+        ProgramError: for a program with findings, or one that looks ahead or gives nothing.
         ModelError: while the model runs, for beam search, assisted decoding, static caches and `inputs_embeds`.
     """
     inner, geometry, words = _opened(model, tokenizer)
