@@ -6,6 +6,7 @@ share count more than once. Required: at most 4 GiB. Linux only.
 
     PYTHONPATH=core:programs python tests/benchmarks/gpt2_small.py
     PYTHONPATH=core:programs python tests/benchmarks/gpt2_small.py synthesize --terms 4
+    PYTHONPATH=core:programs python tests/benchmarks/gpt2_small.py replace --fraction 0.25
 """
 
 from __future__ import annotations
@@ -102,7 +103,8 @@ def main() -> None:
                 time.sleep(0.05)
             seconds = time.perf_counter() - start
             output.seek(0)
-            heads = json.load(output)["heads"]
+            document = json.load(output)
+            heads = document.get("heads", document.get("replaced"))
     print(
         f"{len(heads)} heads, {options.sequences} sequences of {options.length} tokens: {seconds:.1f} s, "
         f"peak memory {peak / 2**30:.2f} GiB with all children"
