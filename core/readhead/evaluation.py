@@ -169,7 +169,7 @@ class Questions:
         names = list(dict.fromkeys(name.strip() for name in tasks if name.strip()))
         if not names:
             raise UsageError("no task is named", hint="name one or more: --tasks stories")
-        if include is not None and not any(include.rglob("*.yaml")):
+        if include is not None and include.is_dir() and not any(include.rglob("*.yaml")):
             raise TaskError(f"there is no task file (.yaml) in {include}", hint="name the folder that holds yours")
         if limit is not None and limit < 1:
             raise UsageError(f"a limit of {limit} questions leaves none", hint="use --limit 1 or more")

@@ -297,6 +297,7 @@ def test_a_real_models_heads_do_better_together_on_dev(predictions: Predictions,
     target = Target(model.fingerprint, model.geometry, corpus, store)
     library = {program.name: program for program in load_programs(shipped_library())}
     programs = dict.fromkeys(model.geometry.head_ids(), library["last_two_and_wide"])
+    predictions = Predictions(model.tokenizer, predictions.sandbox)
     fit = fit_jointly(model, programs, target, predictions, steps=20)
     assert fit.kept == ""
     assert fit.dev_after.increase_percent < fit.dev_before.increase_percent
