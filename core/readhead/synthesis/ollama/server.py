@@ -142,3 +142,5 @@ def _calling(settings: OllamaSettings, *, timeout: float) -> Iterator[tuple[Any,
         ) from error
     except (httpx.HTTPError, ValueError, KeyError) as error:
         raise OllamaError(f"what answers at {host} is not Ollama", hint="check OLLAMA_HOST") from error
+    finally:
+        client._client.close()  # noqa: SLF001 - as above
