@@ -368,6 +368,30 @@ def bisect(
 
 
 @app.command()
+def ollama(
+    *,
+    model: Annotated[
+        str | None, typer.Option(help="As Ollama names it; by default that of readhead.toml.", show_default=False)
+    ] = None,
+    workspace: Annotated[
+        Path | None, typer.Option(help="Folder of a readhead.toml; by default the nearest.", show_default=False)
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")] = False,
+) -> int:
+    """Whether a local language model can be asked; exit 1 if not."""
+    from readhead.synthesis.ollama.server import inspect_server
+    from readhead.workspace import CONFIG, Settings, find_root, read_settings
+
+    root = workspace or find_root(Path.cwd())
+    settings = read_settings(root / CONFIG) if root and (root / CONFIG).exists() else Settings()
+    wanted = settings.ollama if model is None else replace(settings.ollama, model=model)
+    status = inspect_server(wanted)
+    told = status.message + (f"\n  {status.cure}" if status.cure else "")
+    _print(Options(json=json), status.as_dict(), told)
+    return int(status.state != "ready")
+
+
+@app.command()
 @with_options
 def record(options: Options, files: Annotated[list[Path], typer.Argument(help="Program files.")]) -> None:
     """Write held-out scores into program files' metadata."""

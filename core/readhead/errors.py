@@ -10,6 +10,7 @@
     ├── ProgramError       a program file that cannot be read, recorded or run at all
     ├── SandboxError       the worker that runs programs could not be started or has died
     ├── StoreError         the workspace or a file in it cannot be read or written
+    ├── OllamaError        the server of a local language model answers otherwise than it should
     └── TaskError          a question-answering task that cannot be found, read or asked
 
 A program that is refused, raises or times out is *data* (`readhead.program.Finding`,
@@ -81,3 +82,9 @@ class TaskError(ReadheadError):
     """A question-answering task that cannot be found, read or asked."""
 
     code = "RH700"
+
+
+class OllamaError(ReadheadError):
+    """The server of a local language model does not answer in time, or otherwise than it should."""
+
+    code = "RH800"

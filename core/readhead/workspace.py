@@ -14,7 +14,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import MISSING, astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,6 +31,16 @@ _SCHEMA = 1
 _BUSY_SECONDS = 30
 _WANTED: dict[type, str] = {str: "a string", int: "a whole number", bool: "true or false"}
 _LEAST = {"fit": 1, "dev": 1, "held_out": 1, "length": 2}
+
+
+@dataclass(frozen=True)
+class OllamaSettings:
+    """The table `[ollama]` of `readhead.toml`."""
+
+    model: str = "qwen2.5-coder:7b"
+    """As Ollama names it; without a tag, `:latest` is meant."""
+    host: str = ""
+    """Address of the server; empty for OLLAMA_HOST, or else this machine."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,8 @@ class Settings:
     """Tokens a sequence, beginning-of-sequence token included."""
     allow_reduced_isolation: bool = False
     """Run generated programs where they cannot be locked in, too; see `readhead.sandbox.Sandbox`."""
+    ollama: OllamaSettings = field(default_factory=OllamaSettings)
+    """The local language model that writes programs."""
 
     @property
     def sizes(self) -> Sizes:
@@ -302,18 +314,28 @@ def read_settings(path: Path) -> Settings:
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {error}", hint="check its rights; it is a UTF-8 text file") from error
-    known: dict[str, type] = {item.name: type(item.default) for item in fields(Settings)}
+    nested = table.pop("ollama", {})
+    if not isinstance(nested, dict):
+        raise UsageError(f"{path}: ollama is not a table", hint="write [ollama] on a line of its own")
+    _check_keys(path, nested, OllamaSettings, "ollama.")
+    _check_keys(path, table, Settings)
+    return Settings(**table, ollama=OllamaSettings(**nested))
+
+
+def _check_keys(path: Path, table: dict[str, Any], kind: type, prefix: str = "") -> None:
+    """Refuse keys that `kind` does not have, and values of another type."""
+    plain = [item for item in fields(kind) if item.default is not MISSING]
+    known: dict[str, type] = {item.name: type(item.default) for item in plain}
     for key, value in table.items():
         if key not in known:
-            raise UsageError(f"{path}: unknown key {key!r}", hint=f"known keys: {', '.join(known)}")
+            raise UsageError(f"{path}: unknown key {prefix + key!r}", hint=f"known keys: {', '.join(known)}")
         if type(value) is not known[key]:
-            example = json.dumps(getattr(Settings, key))
+            example = json.dumps(getattr(kind, key))
             raise UsageError(
-                f"{path}: {key} is not {_WANTED[known[key]]}", hint=f"write for example: {key} = {example}"
+                f"{path}: {prefix}{key} is not {_WANTED[known[key]]}", hint=f"write for example: {key} = {example}"
             )
         if isinstance(value, int) and value < _LEAST.get(key, value):
-            raise UsageError(f"{path}: {key} = {value} is too small", hint=f"write {_LEAST[key]} or more")
-    return Settings(**table)
+            raise UsageError(f"{path}: {prefix}{key} = {value} is too small", hint=f"write {_LEAST[key]} or more")
 
 
 def init_workspace(folder: Path) -> list[Path]:
@@ -322,11 +344,14 @@ def init_workspace(folder: Path) -> list[Path]:
     Returns:
         What was written.
     """
-    told = [item for item in fields(Settings) if item.name != "device"]
+    told = [item for item in fields(Settings) if item.name not in {"device", "ollama"}]
     lines = [
         "# Settings of this Readhead workspace; flags of the commands go before them.",
         "",
         *(f"{item.name} = {json.dumps(item.default)}" for item in told),  # TOML writes such values as JSON does
+        "",
+        "[ollama]",
+        f"model = {json.dumps(OllamaSettings.model)}",
     ]
     wanted = {CONFIG: "\n".join(lines) + "\n", ".gitignore": f"{STATE}/\n"}
     written = []
