@@ -186,6 +186,7 @@ def test_a_program_file_that_cannot_be_read_is_told(run: Run, workspace: Path, a
         assert why in complaint
 
 
+@pytest.mark.slow
 def test_score_tells_of_each_broken_program_what_is_wrong_where_and_goes_on(run: Run, workspace: Path) -> None:
     files = write(workspace, {name: source for name, (source, _, _) in PROGRAMS.items()} | CLEANED)
     ran = run("score", *files, "L1H1", "--json")

@@ -75,6 +75,7 @@ def test_nothing_that_is_accepted_does_harm() -> None:
 
 
 @on_linux
+@pytest.mark.slow
 def test_no_text_of_a_kept_program_suffers_from_another() -> None:
     spoiling = [case for case in QUICK if case.harm == SPOILS]
     assert len(spoiling) > 5

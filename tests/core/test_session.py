@@ -183,6 +183,7 @@ def test_own_programs_are_ranked_beside_the_library_and_failing_ones_are_listed(
     ]
 
 
+@pytest.mark.slow
 def test_a_workspace_is_kept_where_one_is_named(
     tiny_gpt2: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast, documents: list[str], tmp_path: Path
 ) -> None:
