@@ -115,8 +115,8 @@ def explain(
     with options.session() as session:
         wanted = None if library_only else _wanted(session, terms, set_size if token_sets else 0, time_limit)
         result = session.explain(session.library(), wanted=wanted, plan=plan)
-        _print(options, result.as_dict(), result)
         saved = session.save_programs(result.written) if session.workspace.lasts else []
+    _print(options, result.as_dict(), result)  # after the block: while progress is drawn, stdout leads to stderr
     _tell_saved(saved, unsaved=result.written)
 
 
