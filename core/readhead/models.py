@@ -75,6 +75,12 @@ class LoadedModel:
     same."""
 
 
+def context_of(model: PreTrainedModel) -> int | None:
+    """Tokens that the model can read at once; None where its config does not say."""
+    positions: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return positions
+
+
 def load_model(spec: str | Path, *, device: str | None = None) -> LoadedModel:
     """The model that `spec` names: `bundled`, a local folder, or a hub id; on the best device unless `device` says.
 

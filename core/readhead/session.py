@@ -398,7 +398,9 @@ def check_length(model: LoadedModel, length: int) -> None:
     Raises:
         UsageError: naming both lengths.
     """
-    positions = getattr(model.model.config.get_text_config(), "max_position_embeddings", None)
+    from readhead.models import context_of  # noqa: PLC0415 - who has a model has waited for torch
+
+    positions = context_of(model.model)
     if positions is not None and length > positions:
         raise UsageError(
             f"{length} tokens are more than the {positions} positions of {model.name}", hint="use a smaller --length"

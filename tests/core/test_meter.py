@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,14 @@ import torch
 from core.architectures import each_architecture, tiny_model, tokens
 from core.own_patterns import OwnPatterns, every_head
 from core.tokenizers_in_tests import byte_level_bpe
+from readhead import attention
 from readhead.attention import run_batch
 from readhead.bounded import Bounded
 from readhead.corpus import TokenSequence
 from readhead.errors import ModelError
 from readhead.heads import Geometry, HeadId
 from readhead.models import LoadedModel
+from readhead.patterns import pack
 from readhead.program import parse
 from readhead.surrogates.impact import Impact, bootstrap
 from readhead.surrogates.meter import Meter
@@ -125,8 +127,6 @@ def test_controls_are_what_they_say(gpt2: Any) -> None:
         Control.UNIFORM: torch.ones(LENGTH, LENGTH).tril() / rows[:, None],
         Control.FIRST: torch.eye(LENGTH)[0].expand(LENGTH, -1),
     }
-    from readhead.attention import hooked  # noqa: PLC0415 - only here
-
     with meter_of(gpt2) as meter:
         found = {control: meter.losses({HeadId(1, 2): control}) for control in Control}
     for control, matrix in matrices.items():
@@ -135,7 +135,7 @@ def test_controls_are_what_they_say(gpt2: Any) -> None:
         def hook(layer: int, _own: Any, batch: torch.Tensor = batch) -> dict[int, torch.Tensor]:
             return {2: batch} if layer == 1 else {}
 
-        with hooked(gpt2, hook), torch.inference_mode():
+        with attention.hooked(gpt2, hook), torch.inference_mode():
             logits = run_batch(gpt2, ids).logits[:, :-1].log_softmax(-1)
         expected = -logits.gather(-1, ids[:, 1:, None]).squeeze(-1).sum(-1)
         assert np.allclose(found[control], expected.numpy(), rtol=1e-5)
@@ -227,7 +227,7 @@ def test_what_is_kept_stays_within_its_bounds() -> None:
 
 def impact(differences: list[float], predicted: int = 10) -> Impact:
     neural = np.linspace(20, 30, len(differences))
-    return Impact(neural, neural + np.array(differences), predicted, len(differences), 1)
+    return Impact(neural, neural + np.array(differences), predicted, 1)
 
 
 def test_the_increase_is_of_the_total_loss() -> None:
@@ -256,12 +256,10 @@ def test_a_program_that_sees_the_window_only_is_made_whole_again(monkeypatch: py
     program = parse("def head(s):\n    return s.first\n")
     first = np.zeros((LENGTH, LENGTH), np.float32)
     first[:, 0] = 1
-    from readhead.patterns import pack  # noqa: PLC0415 - only here
-
     predictions = OwnPatterns(copy.deepcopy(model))
     monkeypatch.setattr(predictions, "_prediction", lambda *_: Prediction(pack(first), None))
     seen: dict[str, torch.Tensor] = {}
-    overwrite: Callable[..., Any] = __import__("readhead.attention", fromlist=["_overwrite"])._overwrite
+    overwrite = attention._overwrite
 
     def note(output: torch.Tensor, value: torch.Tensor, replacements: Any) -> torch.Tensor:
         seen.update({str(head): matrix for head, matrix in replacements.items()})

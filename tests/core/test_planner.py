@@ -48,7 +48,7 @@ class Costs:
         del details
         worse = 1 + 9 * any(isinstance(each, Control) for each in board.values())
         loss = worse * math.log1p(self.increase(board))
-        return Impact(np.full(20, 10.0), np.full(20, 10.0 + loss * 5), 5, 20, len(board))
+        return Impact(np.full(20, 10.0), np.full(20, 10.0 + loss * 5), 5, len(board))
 
 
 COSTS = {head: 0.01 * (k + 1) for k, head in enumerate(HEADS)}

@@ -17,7 +17,7 @@ from transformers import DynamicCache
 from readhead.attention import run_batch
 from readhead.corpus import encode
 from readhead.errors import UsageError
-from readhead.models import LoadedModel, evaluating, within_memory
+from readhead.models import LoadedModel, context_of, evaluating, within_memory
 from readhead.surrogates.hybrid import Hybrid, check_language_model
 from readhead.surrogates.outcome import Continuation
 
@@ -43,7 +43,7 @@ def continue_both(
     ids = encode(model.tokenizer, prompt)
     if not ids:
         raise UsageError("the prompt is empty", hint="give at least a word")
-    positions = getattr(model.model.config.get_text_config(), "max_position_embeddings", None)
+    positions = context_of(model.model)
     if positions is not None and len(ids) + tokens > positions:
         raise UsageError(
             f"{len(ids)} tokens of prompt and {tokens} to write are more than {model.name} has positions: {positions}",

@@ -28,7 +28,7 @@ from readhead.attention import OwnPattern, hooked
 from readhead.corpus import encode, read_documents
 from readhead.errors import ModelError, ProgramError, UsageError
 from readhead.heads import Geometry, HeadId
-from readhead.models import LoadedModel, fingerprint, probe
+from readhead.models import LoadedModel, context_of, fingerprint, probe
 from readhead.patterns import unpack
 from readhead.program import Program, parse, read_program
 from readhead.sandbox import Sandbox
@@ -316,7 +316,6 @@ def _as_board(programs: Any) -> dict[HeadId, Program]:
 
 def _trial_texts(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Sequence[Ids]:
     """Texts that programs are tried on for looking ahead."""
-    positions = getattr(model.config.get_text_config(), "max_position_embeddings", _TRIED_LENGTH)
-    length = min(_TRIED_LENGTH, positions)
+    length = min(_TRIED_LENGTH, context_of(model) or _TRIED_LENGTH)
     documents = [document for document, _ in zip(read_documents("bundled"), range(TRIED), strict=False)]
     return [tuple(encode(tokenizer, document, length)) for document in documents]

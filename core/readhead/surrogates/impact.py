@@ -33,8 +33,6 @@ class Impact:
     hybrid: Losses = field(repr=False)
     predicted: int
     """Tokens that are predicted in each sequence: all but the first."""
-    of: int
-    """Sequences that there are; fewer may have been measured so far."""
     replaced: int
     """Heads in program mode."""
     failed: Mapping[HeadId, int] = field(default_factory=dict)

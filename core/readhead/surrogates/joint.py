@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from readhead.attention import hooked, run_batch
+from readhead.attention import OwnPattern, hooked, run_batch
 from readhead.corpus import Part, TokenSequence
 from readhead.errors import UsageError
 from readhead.heads import HeadId
@@ -40,7 +40,7 @@ from readhead.record import without_record
 from readhead.sandbox import Sandbox
 from readhead.scoring import iou
 from readhead.surrogates.additive import Additive, NotAdditive, additive_form
-from readhead.surrogates.meter import Meter
+from readhead.surrogates.meter import Meter, divergences
 from readhead.surrogates.predictions import TRIED, Predictions
 from readhead.surrogates.switchboard import refuse_findings
 from readhead.synthesis.files import with_heads
@@ -446,7 +446,7 @@ def _slopes(
         with torch.no_grad():
             neural = _next_tokens(model, ids, {})
         hybrid = _next_tokens(model, ids, matrices)
-        loss = _divergence(neural, hybrid).mean().cpu() - worth * overlap / len(matrices)
+        loss = divergences(neural, hybrid).mean().cpu() - worth * overlap / len(matrices)
         slopes = torch.autograd.grad(loss, list(scores.values()))
     return {
         head: torch.einsum("bt,bkt->k", slope, values[:, bench.numbers[head]].float())
@@ -462,17 +462,12 @@ def _scores(weights: Tensor, values: Tensor, numbers: Tensor) -> Tensor:
 def _next_tokens(model: LoadedModel, ids: Tensor, matrices: Mapping[HeadId, Tensor]) -> Tensor:
     """`[B, n - 1, V]`: logarithms of what the model expects after each token but the last, with heads replaced."""
 
-    def hook(layer: int, _pattern: Callable[[], Tensor]) -> dict[int, Tensor]:
+    def hook(layer: int, _pattern: OwnPattern) -> dict[int, Tensor]:
         return {head.index: matrix for head, matrix in matrices.items() if head.layer == layer}
 
     with hooked(model.model, hook):
         logits: Tensor = run_batch(model.model, ids).logits
     return logits[:, :-1].float().log_softmax(-1)
-
-
-def _divergence(neural: Tensor, hybrid: Tensor) -> Tensor:
-    """`[B, n - 1]`: KL(neural || hybrid) in nats, of logarithms."""
-    return (neural.exp() * (neural - hybrid)).sum(-1)
 
 
 def _iou(predicted: Tensor, patterns: Tensor) -> Tensor:

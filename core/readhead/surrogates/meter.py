@@ -164,7 +164,7 @@ class Meter:
             for head, surrogate in board.items()
             if (count := sum(self._failed.get((_name(surrogate), start), 0) for start in starts))
         }
-        return Impact(neural, hybrid, self._length - 1, len(self.sequences), len(board), failed=failed, seed=self._seed)
+        return Impact(neural, hybrid, self._length - 1, len(board), failed=failed, seed=self._seed)
 
     def _compare(self, board: Board, after: slice) -> tuple[float, float]:
         """KL divergence and top-1 agreement, mean over what is expected after some of the tokens."""
@@ -175,8 +175,7 @@ class Meter:
                 own = self._logits({}, batch)[:, after].float()
                 other = self._logits(board, batch)[:, after].float()
                 agreement += float((own.argmax(-1) == other.argmax(-1)).sum())
-                own, other = own.log_softmax(-1), other.log_softmax(-1)
-                divergence += float((own.exp() * (own - other)).sum(dtype=torch.float64))
+                divergence += float(divergences(own.log_softmax(-1), other.log_softmax(-1)).sum(dtype=torch.float64))
         return divergence / tokens, agreement / tokens
 
     # ---- running -----------------------------------------------------------------------------------------------------
@@ -286,7 +285,14 @@ class Meter:
             self._streams = Bounded(_MEMORY)
             self._logits({}, batch)
             part = self._logits(board, batch)
-        except (ModelError, AttributeError, IndexError, TypeError, ValueError):
+        except (
+            ModelError,
+            AttributeError,
+            IndexError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ):  # a tensor in a wrong place
             return False
         finally:
             self._streams = kept
@@ -297,6 +303,11 @@ class Meter:
 _IGNORED: Final = -100
 _Matrix = tuple[Tensor, list[int]]
 """`[B, n, n]`, and the places of sequences without a prediction."""
+
+
+def divergences(neural: Tensor, hybrid: Tensor) -> Tensor:
+    """KL(neural || hybrid) in nats of `[…, vocabulary]`, given as logarithms."""
+    return (neural.exp() * (neural - hybrid)).sum(-1)
 
 
 def _name(surrogate: Surrogate) -> str:

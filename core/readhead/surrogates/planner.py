@@ -12,6 +12,7 @@ from typing import Final, Literal, Protocol, get_args
 
 from readhead.errors import UsageError
 from readhead.heads import HeadId
+from readhead.library import Report
 from readhead.program import Program
 from readhead.surrogates.impact import Curve, CurvePoint, Impact
 from readhead.surrogates.switchboard import Board, Control, Switchboard
@@ -37,8 +38,7 @@ class Plan:
     """Fit the constants of all programs together to the model's output first."""
 
     def __post_init__(self) -> None:
-        if self.order not in ORDERS:
-            raise UsageError(f"there is no order {self.order!r}", hint=f"orders: {', '.join(ORDERS)}")
+        _check_order(self.order)
         if not self.fractions:
             raise UsageError("a curve needs a fraction", hint="leave fractions out for 5 to 100 %")
         for fraction in self.fractions:
@@ -70,15 +70,16 @@ class Selection:
                 "say in one way which heads to replace",
                 hint="--fraction 0.25, --heads L0H1,L2H3, --budget 5% or --switchboard FILE",
             )
-        if self.order not in ORDERS:
-            raise UsageError(f"there is no order {self.order!r}", hint=f"orders: {', '.join(ORDERS)}")
+        _check_order(self.order)
         if self.fraction is not None:
             count_of(self.fraction, 1)
         if self.budget is not None and self.budget < 0:
             raise UsageError("a budget is not below zero", hint="give percent: --budget 5%")
 
 
-Report = Callable[[str, int, int], None]
+def _check_order(order: str) -> None:
+    if order not in ORDERS:
+        raise UsageError(f"there is no order {order!r}", hint=f"orders: {', '.join(ORDERS)}")
 
 
 class Measure(Protocol):
@@ -152,7 +153,6 @@ def measure_curve(
     fractions: Sequence[float] = FRACTIONS,
     controls: Sequence[Control] = (Control.UNIFORM,),
     of: int | None = None,
-    details: bool = True,
     report: Report | None = None,
 ) -> Curve:
     """The perplexity with ever more heads replaced.
@@ -165,14 +165,13 @@ def measure_curve(
         fractions: of all heads of the model.
         controls: what to put on the same heads for comparison.
         of: heads that fractions count; by default all that have programs.
-        details: whether to measure how far the next-token distributions are apart, too.
         report: called with progress.
     """
     points = []
     total = len(fractions) * (1 + len(controls))
     for fraction in fractions:
         taken = tuple(heads[: count_of(fraction, of or len(heads))])
-        impact = measure.impact({head: programs[head] for head in taken}, details=details)
+        impact = measure.impact({head: programs[head] for head in taken}, details=True)
         beside = {control.value: measure.impact(dict.fromkeys(taken, control)) for control in controls}
         points.append(CurvePoint(fraction, taken, impact, beside))
         if report:
