@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from readhead.errors import ProgramError, ReadheadError, StoreError, UsageError
-from readhead.options import Options, Replacing, read_share, with_options
+from readhead.options import Asking, Options, Replacing, read_share, with_options
 
 if TYPE_CHECKING:
     from readhead.program import Program
@@ -124,6 +124,7 @@ def explain(
 @with_options
 def synthesize(
     options: Options,
+    asking: Asking,
     heads: Annotated[
         list[str] | None, typer.Argument(metavar="[HEADS…]", help="Heads: L3H2; by default all.", show_default=False)
     ] = None,
@@ -132,6 +133,9 @@ def synthesize(
     listed: Annotated[
         str | None, typer.Option("--heads", help="Heads in a list: L0H1,L3H2; as HEADS.", show_default=False)
     ] = None,
+    writers: Annotated[
+        str, typer.Option("--with", help="Who writes: symbolic (a search), ollama (a language model), or both.")
+    ] = "symbolic",
     token_sets: TokenSets = True,
     set_size: SetSize = 12,
     time_limit: TimeLimit = None,
@@ -139,19 +143,38 @@ def synthesize(
         float, typer.Option(help="IoU that a head may lose by sharing another head's program.", min=0)
     ] = 0.0,
     front: Annotated[bool, typer.Option("--front", help="List the programs of every size.")] = False,
-) -> None:
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the prompts for the language model, and ask nothing.")
+    ] = False,
+) -> int:
     """Write programs for heads into the programs folder."""
     from readhead.display import synthesis_view
     from readhead.heads import HeadId
+    from readhead.synthesis.ollama.views import live_rows, prompts_view
 
     wanted_heads = [HeadId.parse(head) for head in [*(heads or ()), *(listed.split(",") if listed else ())]]
-    with options.session() as session:
+    searches, asks = _writers(writers)
+    if dry_run and not asks:
+        raise UsageError("only a language model is prompted", hint="add --with ollama to --dry-run")
+    with options.session(asking.settings) as session:
         wanted = _wanted(session, terms, set_size if token_sets else 0, time_limit)
-        result = session.synthesize(wanted, wanted_heads, merge=merge)
-        saved = session.save_programs(result.programs) if session.workspace.lasts else []
+        drafting = asking.drafting(terms, session.seed, time_limit) if asks else None
+        if dry_run and drafting:
+            prompts = session.first_prompts(drafting, wanted_heads, wanted=wanted if searches else None)
+        else:
+            with live_rows() as show:
+                result = session.synthesize(
+                    wanted if searches else None, wanted_heads, merge=merge, drafting=drafting, show=show
+                )
+            saved = session.save_programs(result.programs) if session.workspace.lasts else []
+    if dry_run:
+        _print(options, {"prompts": [prompt.as_dict() for prompt in prompts]}, prompts_view(prompts))
+        return 0
     document = result.as_dict() | {"files": [{"file": str(file.path), "note": file.note} for file in saved]}
     _print(options, document, synthesis_view(result, front=front))
     _tell_saved(saved, unsaved=result.programs)
+    trouble = result.drafted.error if result.drafted else None
+    return _complain(str(trouble), trouble.hint) if trouble else 0
 
 
 @app.command()
@@ -461,6 +484,14 @@ def _tell_saved(saved: Sequence[Saved], *, unsaved: Sequence[Program]) -> None:
         _talk(f"programs in {saved[0].path.parent}: {len(saved)}")
     elif unsaved:
         _talk("the programs were not saved: make a workspace with `readhead init`, or name a --workspace")
+
+
+def _writers(listed: str) -> tuple[bool, bool]:
+    """Whether to search, and whether to ask a language model."""
+    names = {name.strip() for name in listed.split(",")}
+    if not names <= {"symbolic", "ollama"}:
+        raise UsageError(f"there is no writer {listed!r}", hint="write --with symbolic, ollama, or symbolic,ollama")
+    return "symbolic" in names, "ollama" in names
 
 
 def _wanted(session: Session, terms: int, set_size: int, time_limit: float | None) -> Wanted:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text as Styled
 
 from readhead.surrogates.views import curve_table, joint_line, left_neural, texts_of
+from readhead.synthesis.ollama.views import drafted_view
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -174,10 +175,14 @@ def synthesis_view(synthesis: Synthesis, *, front: bool = False) -> RenderableTy
     corpus, scores = synthesis.corpus, synthesis.heads
     count = f"{len(scores)} head{'s' if len(scores) > 1 else ''}"
     title = f"{synthesis.model}: {count}, on {texts_of(len(corpus['held-out']), 'held-out', corpus.length)}"
-    lines = [
-        f"Mean IoU {synthesis.mean_iou:.3f} at {corpus.length} tokens.",
-        f"{synthesis.fewest} of {len(scores)} programs are enough for a mean IoU within 0.01 of that (on dev).",
-    ]
+    lines = (
+        [
+            f"Mean IoU {synthesis.mean_iou:.3f} at {corpus.length} tokens.",
+            f"{synthesis.fewest} of {len(scores)} programs are enough for a mean IoU within 0.01 of that (on dev).",
+        ]
+        if synthesis.mean_iou is not None
+        else ["No head got a program."]
+    )
     if synthesis.merges:
         offers = ", ".join(f"{merge.head} by {merge.other.name} ({-merge.cost:+.3f})" for merge in synthesis.merges[:6])
         more = len(synthesis.merges) - 6
@@ -185,9 +190,13 @@ def synthesis_view(synthesis: Synthesis, *, front: bool = False) -> RenderableTy
     if synthesis.unreached:
         told = " ".join(map(str, synthesis.unreached[:8])) + (" …" if len(synthesis.unreached) > 8 else "")  # noqa: PLR2004
         lines.append(f"{len(synthesis.unreached)} heads were not reached in time: {told}. Run it again to go on.")
-    parts: list[RenderableType] = [Styled(title, style="bold"), head_table(scores, sizes=True)]
+    parts: list[RenderableType] = [Styled(title, style="bold")]
+    if scores:
+        parts.append(head_table(scores, sizes=True))
     if front:
         parts.append(_front_table(synthesis))
+    if synthesis.drafted is not None:
+        parts.append(drafted_view(synthesis.drafted, synthesis.ranked))
     return Group(*parts, *(Styled(line) for line in lines))
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from readhead.program import Program
     from readhead.session import Session
     from readhead.surrogates.planner import Selection
+    from readhead.synthesis.ollama.drafting import Drafting
     from readhead.workspace import Settings, Workspace
 
 
@@ -67,8 +68,8 @@ class Options:
         return settings
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
-        """The model on the corpus in the workspace, with progress on stderr."""
+    def session(self, also: Callable[[Settings], Settings] = lambda settings: settings) -> Iterator[Session]:
+        """The model on the corpus in the workspace, with progress on stderr; `also` changes the settings."""
         from readhead.progress import progress  # noqa: PLC0415 - as above
         from readhead.session import Session  # noqa: PLC0415 - as above
         from readhead.workspace import Workspace  # noqa: PLC0415 - as above
@@ -78,7 +79,7 @@ class Options:
         with (
             Workspace.open(self.workspace) as workspace,
             progress() as report,
-            Session.open(workspace, self.settings(workspace), report=report) as session,
+            Session.open(workspace, also(self.settings(workspace)), report=report) as session,
         ):
             yield session
 
@@ -87,6 +88,39 @@ def _from_root(root: Path, location: str) -> str:
     """A relative path of `readhead.toml` is meant from the workspace's root."""
     inside = root / location.partition("#")[0]
     return str(root / location) if location != "bundled" and inside.exists() else location
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What the flags said about the language model that writes programs; None where a flag was not given."""
+
+    candidates: Annotated[int, typer.Option(help="Programs that the language model is asked for a head.", min=1)] = 5
+    rounds: Annotated[int, typer.Option(help="Rounds in which it refines the best.", min=0)] = 2
+    token_limit: Annotated[
+        int | None, typer.Option(help="The most tokens that it may read and write in this run.", show_default=False)
+    ] = None
+    ollama_model: Annotated[
+        str | None, typer.Option(help="As Ollama names it; by default that of readhead.toml.", show_default=False)
+    ] = None
+
+    def settings(self, settings: Settings) -> Settings:
+        """The settings with what the flags say of the model."""
+        if self.ollama_model is None:
+            return settings
+        return replace(settings, ollama=replace(settings.ollama, model=self.ollama_model))
+
+    def drafting(self, terms: int, seed: int, time_limit: float | None) -> Drafting:
+        """The same, read."""
+        from readhead.synthesis.ollama.drafting import Drafting  # noqa: PLC0415 - as above
+
+        return Drafting(
+            count=self.candidates,
+            rounds=self.rounds,
+            terms=terms,
+            seed=seed,
+            time_limit=time_limit,
+            token_limit=self.token_limit,
+        )
 
 
 @dataclass(frozen=True)

@@ -245,6 +245,13 @@ def metadata_block(source: str) -> re.Match[str] | None:
     return _BLOCK.search(source)
 
 
+def without_metadata(source: str) -> str:
+    """A program's text without its metadata: no head is named in it."""
+    block = metadata_block(source)
+    bare = source if block is None else source[: block.start()] + source[block.end() :]
+    return bare.strip()
+
+
 # Size
 
 

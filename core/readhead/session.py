@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from readhead.corpus import Corpus, Part, build_corpus, read_documents, tokenize
-from readhead.errors import ProgramError, UsageError
+from readhead.errors import OllamaError, ProgramError, UsageError
 from readhead.explanation import Explanation, PatternView
 from readhead.heads import HeadId
 from readhead.library import (
@@ -46,8 +46,13 @@ from readhead.synthesis.constants import ROUNDS, Fitted, fit_constants, fittable
 from readhead.synthesis.cover import fewest, merges
 from readhead.synthesis.files import Saved, merged, save_program
 from readhead.synthesis.front import Front, Wanted, Written, programs_of
+from readhead.synthesis.ollama.drafting import Drafted, Drafting, Show
+from readhead.synthesis.ollama.prompts import FOLDER as PROMPTS
+from readhead.synthesis.ollama.prompts import Prompts
+from readhead.synthesis.ollama.ranked import Ranked, best_programs, joined_fronts, ranked_drafts
+from readhead.synthesis.ollama.schedule import FirstPrompt, draft_programs, first_prompt
 from readhead.synthesis.outcome import OFFERED, Synthesis
-from readhead.workspace import Settings, Workspace
+from readhead.workspace import OllamaSettings, Settings, Workspace
 
 if TYPE_CHECKING:
     from readhead.models import LoadedModel
@@ -92,6 +97,7 @@ class Session:
             seed=settings.seed,
             report=report,
             allow_reduced_isolation=settings.allow_reduced_isolation,
+            ollama=settings.ollama,
         )
 
     def __init__(
@@ -103,8 +109,10 @@ class Session:
         seed: int = 0,
         report: Report | None = None,
         allow_reduced_isolation: bool = False,
+        ollama: OllamaSettings | None = None,
     ) -> None:
         self.model = model
+        self.ollama = ollama or workspace.settings.ollama
         self.seed = seed
         self.corpus = corpus
         self.workspace = workspace
@@ -162,40 +170,128 @@ class Session:
                 report=self.report,
             )
 
-    def synthesize(self, wanted: Wanted, heads: Sequence[HeadId] | None = None, *, merge: float = 0.0) -> Synthesis:
+    def synthesize(
+        self,
+        wanted: Wanted | None,
+        heads: Sequence[HeadId] | None = None,
+        *,
+        merge: float = 0.0,
+        drafting: Drafting | None = None,
+        show: Show = lambda _: None,
+    ) -> Synthesis:
         """A program for each of the heads, by default for all, chosen on `dev` and measured on `held-out`.
 
         Args:
-            wanted: how large the programs may be, and how they are searched for.
+            wanted: how large the programs may be, and how they are searched for; None for no search.
             heads: which; by default all.
             merge: IoU on `dev` that a head may lose by taking over another head's program.
+            drafting: how a language model is asked for programs, which starts from what the search has found; None
+                not to ask one. Where its server fails, the result says so and has what there is without it.
+            show: called with each line of what the language model does.
         """
-        written = self.write_programs(wanted, heads)
-        if not written.fronts:
-            raise UsageError("no head was done within the time limit", hint="give more time: --time-limit")
-        ranking = self.ranking(programs_of(written.fronts))
-        places = [self.model.geometry.index_of(front.head) for front in written.fronts]
-        own = [(front.chosen(ranking, place), front.head) for front, place in zip(written.fronts, places, strict=True)]
-        square = ranking.iou[[ranking.numbers[program.source] for program, _ in own]][:, places]
+        started = time.monotonic()
+        written, found = self._searched(wanted, heads)
+        drafted = None
+        if drafting is not None:
+            left = drafting.after(time.monotonic() - started)
+            drafted = self.draft(left, heads, starts=found, show=show, alone=wanted is None)
+        drafts = [] if drafted is None else drafted.kept
+        fronts = joined_fronts(written.fronts, drafts)
+        library = [program for program in self.library() if not program.findings] if drafts else []
+        own: list[tuple[Program, HeadId]] = []
+        ranked: tuple[Ranked, ...] = ()
+        front_iou: list[tuple[float, ...]] = []
+        square = np.zeros((0, 0), np.float32)
+        if fronts:
+            ranking = self.ranking([*library, *programs_of(fronts)])
+            own = best_programs(drafts, found, ranking, self.model.geometry)
+            ranked = ranked_drafts(drafts, ranking, self.model.geometry)
+            places = [self.model.geometry.index_of(head) for _, head in own]
+            square = ranking.iou[[ranking.numbers[program.source] for program, _ in own]][:, places]
+            fronts = [front for front in fronts if front.head in {head for _, head in own}]
+            front_iou = [tuple(front.scores(ranking, place)) for front, place in zip(fronts, places, strict=True)]
         offers = merges(own, square, merge or OFFERED)
         chosen = merged(own, offers if merge else ())
         target = self.target()
         with self.timed("score"):
-            scores = score_known(chosen, target, self.workspace, self.sandbox, report=self.report)
+            scores = score_known(chosen, target, self.workspace, self.sandbox, report=self.report) if chosen else []
         return Synthesis(
             model=self.model.name,
             corpus=self.corpus,
             isolation=self.sandbox.isolation,
             heads=tuple(scores),
-            fronts=written.fronts,
-            front_iou=tuple(
-                tuple(front.scores(ranking, place)) for front, place in zip(written.fronts, places, strict=True)
-            ),
+            fronts=tuple(fronts),
+            front_iou=tuple(front_iou),
             unreached=written.unreached,
             fewest=len(fewest(square)),
             merges=tuple(offers),
             seconds=dict(self.seconds),
+            drafted=drafted,
+            ranked=ranked,
         )
+
+    def _searched(self, wanted: Wanted | None, heads: Sequence[HeadId] | None) -> tuple[Written, dict[HeadId, Program]]:
+        """What the search has written, and the program of each front that is chosen on `dev`."""
+        if wanted is None:
+            return Written((), ()), {}
+        written = self.write_programs(wanted, heads)
+        if not written.fronts:
+            raise UsageError("no head was done within the time limit", hint="give more time: --time-limit")
+        ranking = self.ranking(programs_of(written.fronts))
+        geometry = self.model.geometry
+        return written, {front.head: front.chosen(ranking, geometry.index_of(front.head)) for front in written.fronts}
+
+    def draft(
+        self,
+        drafting: Drafting,
+        heads: Sequence[HeadId] | None = None,
+        *,
+        starts: Mapping[HeadId, Program] | None = None,
+        show: Show = lambda _: None,
+        alone: bool = True,
+    ) -> Drafted:
+        """Programs for the heads, by default for all, by the language model of the workspace's settings.
+
+        Args:
+            drafting: how it is asked.
+            heads: which.
+            starts: programs to beat.
+            show: called with each line of what it does.
+            alone: raise where the server cannot be asked at all, instead of telling so in the result.
+        """
+        target = self.target()
+        wanted = sorted(set(heads or self.model.geometry.head_ids()))
+        try:
+            with self.timed("ollama"):
+                return draft_programs(
+                    target,
+                    wanted,
+                    drafting,
+                    self.ollama,
+                    self.workspace,
+                    self.sandbox,
+                    prompts=self.prompts,
+                    starts=starts,
+                    show=show,
+                )
+        except OllamaError as error:
+            if alone:
+                raise
+            return Drafted(self.ollama.model, unreached=wanted, error=error)
+
+    def first_prompts(
+        self, drafting: Drafting, heads: Sequence[HeadId] | None = None, *, wanted: Wanted | None = None
+    ) -> list[FirstPrompt]:
+        """What a language model would be asked first for each of the heads, as `synthesize` would; nothing is asked."""
+        _, found = self._searched(wanted, heads)
+        target = self.target()
+        own = sorted(set(heads or self.model.geometry.head_ids()))
+        return [first_prompt(target, head, drafting, self.sandbox, self.prompts, start=found.get(head)) for head in own]
+
+    @cached_property
+    def prompts(self) -> Prompts:
+        """The templates of the workspace."""
+        return Prompts.load(self.workspace.root / PROMPTS)
 
     def save_programs(self, programs: Iterable[Program]) -> list[Saved]:
         """Write programs that have no file yet to the workspace's programs folder; what a person wrote there stays."""

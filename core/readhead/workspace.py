@@ -29,8 +29,8 @@ CONFIG = "readhead.toml"
 STATE = ".readhead"
 _SCHEMA = 1
 _BUSY_SECONDS = 30
-_WANTED: dict[type, str] = {str: "a string", int: "a whole number", bool: "true or false"}
-_LEAST = {"fit": 1, "dev": 1, "held_out": 1, "length": 2}
+_WANTED: dict[type, str] = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
+_LEAST = {"fit": 1, "dev": 1, "held_out": 1, "length": 2, "reply_tokens": 64, "parallel": 1, "temperature": 0}
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,16 @@ class OllamaSettings:
     """As Ollama names it; without a tag, `:latest` is meant."""
     host: str = ""
     """Address of the server; empty for OLLAMA_HOST, or else this machine."""
+    temperature: float = 0.8
+    """0 for the likeliest program each time; higher for more different ones."""
+    reply_tokens: int = 3072
+    """The most tokens of one reply, thinking included."""
+    patience: float = 300.0
+    """Seconds to wait for the next token; the first one waits for the model to be loaded and the prompt to be read."""
+    keep_alive: str = "10m"
+    """How long the server keeps the model in memory after a reply."""
+    parallel: int = 1
+    """Replies that are asked for at once; the server has to allow as many (OLLAMA_NUM_PARALLEL)."""
 
 
 @dataclass(frozen=True)
@@ -245,6 +255,36 @@ class Workspace:
             ).fetchall()
         return {head: json.loads(sources) for head, sources in rows}
 
+    def store_answer(self, run: str, head: str, step: str, asked: float, record: dict[str, Any]) -> None:
+        """Save what a language model has answered in a step of a run; a request is known by when it was `asked`."""
+        with _storage(self.state), self._transaction():
+            self._database.execute(
+                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", (run, head, step, asked, json.dumps(record))
+            )
+
+    def stored_answers(self, run: str) -> list[tuple[str, str, dict[str, Any]]]:
+        """Head, step and record of all answers of a run, in the order in which they were asked for."""
+        with _storage(self.state):
+            rows = self._database.execute(
+                "SELECT head, step, record FROM answers WHERE run = ? ORDER BY asked", (run,)
+            ).fetchall()
+        return [(head, step, json.loads(record)) for head, step, record in rows]
+
+    def store_candidate(self, run: str, head: str, number: int, record: dict[str, Any]) -> None:
+        """Save a program that a language model wrote in a run, and what became of it."""
+        with _storage(self.state), self._transaction():
+            self._database.execute(
+                "INSERT OR REPLACE INTO candidates VALUES (?, ?, ?, ?)", (run, head, number, json.dumps(record))
+            )
+
+    def stored_candidates(self, run: str) -> list[tuple[tuple[str, int], dict[str, Any]]]:
+        """The candidates of a run, each with its head and number."""
+        with _storage(self.state):
+            rows = self._database.execute(
+                "SELECT head, number, record FROM candidates WHERE run = ?", (run,)
+            ).fetchall()
+        return [((head, number), json.loads(record)) for head, number, record in rows]
+
     def note_wrote(self, text: str) -> None:
         """Note that Readhead has written a program file with this text."""
         with _storage(self.state):
@@ -276,6 +316,12 @@ class Workspace:
             CREATE TABLE IF NOT EXISTS written (
                 model TEXT, corpus TEXT, method TEXT, head TEXT, sources TEXT,
                 PRIMARY KEY (model, corpus, method, head)) WITHOUT ROWID;
+            CREATE TABLE IF NOT EXISTS answers (
+                run TEXT, head TEXT, step TEXT, asked REAL, record TEXT,
+                PRIMARY KEY (run, head, step, asked)) WITHOUT ROWID;
+            CREATE TABLE IF NOT EXISTS candidates (
+                run TEXT, head TEXT, number INTEGER, record TEXT,
+                PRIMARY KEY (run, head, number)) WITHOUT ROWID;
             CREATE TABLE IF NOT EXISTS wrote (digest TEXT PRIMARY KEY) WITHOUT ROWID;
             PRAGMA user_version = {_SCHEMA};
             COMMIT;""")
@@ -329,12 +375,12 @@ def _check_keys(path: Path, table: dict[str, Any], kind: type, prefix: str = "")
     for key, value in table.items():
         if key not in known:
             raise UsageError(f"{path}: unknown key {prefix + key!r}", hint=f"known keys: {', '.join(known)}")
-        if type(value) is not known[key]:
+        if type(value) is not known[key] and not (known[key] is float and type(value) is int):
             example = json.dumps(getattr(kind, key))
             raise UsageError(
                 f"{path}: {prefix}{key} is not {_WANTED[known[key]]}", hint=f"write for example: {key} = {example}"
             )
-        if isinstance(value, int) and value < _LEAST.get(key, value):
+        if isinstance(value, int | float) and value < _LEAST.get(key, value):
             raise UsageError(f"{path}: {prefix}{key} = {value} is too small", hint=f"write {_LEAST[key]} or more")
 
 

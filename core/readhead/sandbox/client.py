@@ -55,6 +55,19 @@ class Sandbox:
         """
         return self._backend.isolation
 
+    def check_consent(self) -> None:
+        """See to it that generated programs may be run here.
+
+        Raises:
+            SandboxError: where the isolation is reduced, unless `allow_reduced`.
+        """
+        if not self.allow_reduced and self.isolation != "locked":
+            raise SandboxError(
+                f"generated programs are not run here unasked: isolation is {self.isolation}",
+                hint="read them first, or say yes: --allow-reduced-isolation, `allow_reduced_isolation = true` in"
+                " readhead.toml, or Sandbox(allow_reduced=True)",
+            )
+
     def __enter__(self) -> Self:
         """The sandbox itself; its processes start when they are needed."""
         return self
@@ -83,7 +96,8 @@ class Sandbox:
         Raises:
             SandboxError: for a generated program where the isolation is reduced, unless `allow_reduced`.
         """
-        self._consent(generated=generated)
+        if generated:
+            self.check_consent()
         return self._finish(self._begin(source))
 
     def run_many(self, sources: Sequence[str], *, generated: bool = False) -> Iterator[Run]:
@@ -91,7 +105,8 @@ class Sandbox:
 
         Only a few programs are ahead of the result that was asked for last. For `generated` see `run`.
         """
-        self._consent(generated=generated)
+        if generated:
+            self.check_consent()
         return self._run_many(sources)
 
     def _run_many(self, sources: Sequence[str]) -> Iterator[Run]:
@@ -112,7 +127,8 @@ class Sandbox:
 
         The loaded texts have nothing to do with it. For `generated` see `run`.
         """
-        self._consent(generated=generated)
+        if generated:
+            self.check_consent()
 
         def begin() -> Line | Failure:
             review = policy.review(source)
@@ -129,14 +145,6 @@ class Sandbox:
 
     def _finish(self, entry: Ticket | Run) -> Run:
         return entry if isinstance(entry, Run) else self._backend.finish(entry)
-
-    def _consent(self, *, generated: bool) -> None:
-        if generated and not self.allow_reduced and self.isolation != "locked":
-            raise SandboxError(
-                f"generated programs are not run here unasked: isolation is {self.isolation}",
-                hint="read them first, or say yes: --allow-reduced-isolation, `allow_reduced_isolation = true` in"
-                " readhead.toml, or Sandbox(allow_reduced=True)",
-            )
 
 
 def _backend(limits: Limits, level: Level) -> Backend:

@@ -12,6 +12,8 @@ from readhead.program import Program
 from readhead.scores import HeadScore
 from readhead.synthesis.cover import Merge
 from readhead.synthesis.front import Front
+from readhead.synthesis.ollama.drafting import Drafted
+from readhead.synthesis.ollama.ranked import Ranked
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -43,6 +45,10 @@ class Synthesis:
     """Heads that can take over another head's program at a small cost; taken over where that was asked for."""
     seconds: dict[str, float]
     """What the stages took."""
+    drafted: Drafted | None = None
+    """What a language model has brought, where one was asked."""
+    ranked: tuple[Ranked, ...] = ()
+    """Its candidates that were kept, among all programs."""
 
     @property
     def programs(self) -> list[Program]:
@@ -50,9 +56,9 @@ class Synthesis:
         return list({score.program.source: score.program for score in self.heads}.values())
 
     @property
-    def mean_iou(self) -> float:
-        """Mean over heads of the IoU on `held-out`."""
-        return fmean(score.iou for score in self.heads)
+    def mean_iou(self) -> float | None:
+        """Mean over heads of the IoU on `held-out`; None where no head got a program."""
+        return fmean(score.iou for score in self.heads) if self.heads else None
 
     def as_dict(self) -> dict[str, Any]:
         """The document that `readhead synthesize --json` prints."""
@@ -74,7 +80,15 @@ class Synthesis:
                 for merge in self.merges
             ],
             "seconds": self.seconds,
-        }
+        } | ({} if self.drafted is None else {"ollama": self._drafted_dict(self.drafted)})
+
+    def _drafted_dict(self, drafted: Drafted) -> dict[str, Any]:
+        ranks = {(ranked.candidate.head, ranked.candidate.number): ranked.as_dict() for ranked in self.ranked}
+        document = drafted.as_dict()
+        document["candidates"] = [
+            candidate.as_dict() | ranks.get((candidate.head, candidate.number), {}) for candidate in drafted.candidates
+        ]
+        return document
 
     def __rich__(self) -> RenderableType:
         from readhead.display import synthesis_view  # noqa: PLC0415 - rich only where something is shown

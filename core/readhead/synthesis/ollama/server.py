@@ -1,4 +1,4 @@
-"""The Ollama server: whether it can be used, and what to do where it cannot. The one module that calls the client.
+"""The Ollama server: whether it can be used, and what to do where it cannot.
 
 Four states are told apart, each with its cure: Ollama is not installed, it is not running, the model is absent, its
 context is too small. A name without a tag means `:latest`, as in Ollama.
@@ -7,24 +7,20 @@ context is too small. A name without a tag means `:latest`, as in Ollama.
 from __future__ import annotations
 
 import shutil
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from readhead.errors import OllamaError, UsageError
+from readhead.errors import OllamaError
+from readhead.synthesis.ollama.client import Client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from readhead.workspace import OllamaSettings
 
 State = Literal["ready", "not installed", "not running", "model absent", "context too small"]
 NEEDED: Final = 8192
-"""Tokens of context that a prompt with its replies takes at least."""
+"""Tokens of context that a prompt with its reply takes at least."""
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - names of this machine
-_ANSWERS_S: Final = 5.0
-"""Seconds for a question that the server answers at once."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +67,12 @@ def inspect_server(settings: OllamaSettings, *, needed: int = NEEDED) -> Status:
         UsageError: if the host is no address.
         OllamaError: if something else than Ollama answers, or the server refuses.
     """
-    with _calling(settings, timeout=_ANSWERS_S) as (client, host):
-        facts: dict[str, Any] = {"host": host, "model": settings.model}
-        try:
-            version = str(client._request_raw("GET", "/api/version").json()["version"])  # noqa: SLF001 - it has no method for it
-        except ConnectionError:
-            return _silent(host, facts)
-        installed = tuple(sorted(str(each.model) for each in client.list().models))
+    with Client(settings) as client:
+        facts: dict[str, Any] = {"host": client.host, "model": settings.model}
+        version = client.version()
+        if version is None:
+            return _silent(client.host, facts)
+        installed = client.installed()
         facts |= {"version": version, "installed": installed}
         if _full(settings.model) not in {_full(name) for name in installed}:
             has = ", ".join(installed) or "none"
@@ -87,7 +82,7 @@ def inspect_server(settings: OllamaSettings, *, needed: int = NEEDED) -> Status:
                 f"ollama pull {settings.model}, or name another in readhead.toml: [ollama] model",
                 **facts,
             )
-        context = _context(client.show(settings.model).modelinfo or {})
+        context = client.context()
         facts["context"] = context
         if context and context < needed:
             return Status(
@@ -96,7 +91,7 @@ def inspect_server(settings: OllamaSettings, *, needed: int = NEEDED) -> Status:
                 "name a model with a longer context in readhead.toml: [ollama] model",
                 **facts,
             )
-        return Status("ready", f"{settings.model} is ready at {host} (Ollama {version})", "", **facts)
+        return Status("ready", f"{settings.model} is ready at {client.host} (Ollama {version})", "", **facts)
 
 
 def _silent(host: str, facts: dict[str, Any]) -> Status:
@@ -115,32 +110,13 @@ def _full(name: str) -> str:
     return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
 
 
-def _context(facts: Any) -> int:  # noqa: ANN401 - the server's own
-    """The context length among a model's facts, whose names begin with its architecture."""
-    lengths = (value for key, value in dict(facts).items() if key.endswith(".context_length"))
-    return int(next(lengths, 0))
+def require_server(settings: OllamaSettings) -> Status:
+    """The state of a server that is ready.
 
-
-@contextmanager
-def _calling(settings: OllamaSettings, *, timeout: float) -> Iterator[tuple[Any, str]]:
-    """A client of the server, and its address; whatever the library raises becomes one of our errors."""
-    import httpx  # noqa: PLC0415 - only who asks a model waits for it
-    import ollama  # noqa: PLC0415 - as above
-
-    try:
-        client = ollama.Client(host=settings.host or None, timeout=timeout)
-    except ValueError as error:
-        raise UsageError(f"{settings.host!r} is no address of a server", hint="write http://127.0.0.1:11434") from error
-    host = str(client._client.base_url).rstrip("/")  # noqa: SLF001 - it does not tell
-    try:
-        yield client, host
-    except ollama.ResponseError as error:
-        raise OllamaError(f"Ollama refuses: {error.error}", hint=f"see the server's log at {host}") from error
-    except httpx.TimeoutException as error:
-        raise OllamaError(
-            f"{host} does not answer within {timeout:g} s", hint="check the server, or OLLAMA_HOST"
-        ) from error
-    except (httpx.HTTPError, ValueError, KeyError) as error:
-        raise OllamaError(f"what answers at {host} is not Ollama", hint="check OLLAMA_HOST") from error
-    finally:
-        client._client.close()  # noqa: SLF001 - as above
+    Raises:
+        OllamaError: with the cure, if it is not; else as `inspect_server`.
+    """
+    status = inspect_server(settings)
+    if status.state != "ready":
+        raise OllamaError(status.message, hint=status.cure)
+    return status

@@ -1,0 +1,86 @@
+"""What a run has asked and heard, in the workspace: nothing that a model has written is asked for again.
+
+A run is known by everything that its prompts depend on; its steps by head and name. An answer is saved while it comes:
+of one that broke off, or whose process was killed, the programs that are whole count.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from readhead.heads import HeadId
+from readhead.synthesis.ollama.candidates import Candidate
+from readhead.synthesis.ollama.client import Answer, Question
+from readhead.synthesis.ollama.replies import whole_drafts
+from readhead.workspace import Workspace
+
+_KEPT = ("text", "thinking", "characters", "window", "prompt_tokens", "reply_tokens", "seconds", "ending", "cut")
+
+
+@dataclass(frozen=True)
+class Page:
+    """One request with its answer, in the notebook."""
+
+    head: HeadId
+    step: str
+    question: Question
+    asked: float
+    """When, in seconds since the epoch."""
+
+
+class Notebook:
+    """The answers and candidates of one run."""
+
+    def __init__(self, workspace: Workspace, run: str) -> None:
+        self._workspace = workspace
+        self._run = run
+        self._answers = {
+            (head, step): _answer_of(record) for head, step, record in workspace.stored_answers(run) if _counts(record)
+        }
+        self._candidates = dict(workspace.stored_candidates(run))
+
+    def answer(self, head: HeadId, step: str) -> Answer | None:
+        """What was answered before; None where the step is to be asked."""
+        return self._answers.get((str(head), step))
+
+    def is_earlier(self, head: HeadId, step: str) -> bool:
+        """Whether a step was answered before."""
+        return (str(head), step) in self._answers
+
+    def begin(self, head: HeadId, step: str, question: Question) -> Page:
+        """A new page, for a request that is about to be sent."""
+        page = Page(head, step, question, time.time())
+        self.save(page, Answer(ending="begun"))
+        return page
+
+    def save(self, page: Page, answer: Answer) -> None:
+        """Save what has come so far."""
+        question = {name: getattr(page.question, name) for name in ("system", "prompt", "seed")}
+        record: dict[str, Any] = {name: getattr(answer, name) for name in _KEPT} | {"question": question}
+        record["problem"] = str(answer.error) if answer.error else None
+        self._workspace.store_answer(self._run, str(page.head), page.step, page.asked, record)
+
+    def candidate(self, head: HeadId, number: int) -> Candidate | None:
+        """A candidate that was judged before."""
+        record = self._candidates.get((str(head), number))
+        return None if record is None else Candidate.of_record(head, number, record)
+
+    def keep(self, candidate: Candidate) -> None:
+        """Save a candidate with what became of it."""
+        self._workspace.store_candidate(self._run, str(candidate.head), candidate.number, candidate.as_record())
+
+
+def is_settled(answer: Answer) -> bool:
+    """Whether an answer counts: it came to its end, or holds programs that are whole."""
+    return answer.ending in {"stop", "length"} or bool(whole_drafts(answer.text))
+
+
+def _counts(record: dict[str, Any]) -> bool:
+    return is_settled(_answer_of(record))
+
+
+def _answer_of(record: dict[str, Any]) -> Answer:
+    answer = Answer(**{name: record[name] for name in _KEPT})
+    return replace(answer, ending="broken") if answer.ending == "begun" else answer

@@ -1,0 +1,287 @@
+"""Many heads' questions to one server: several at once where it allows, each answer saved as it comes.
+
+Requests run in threads that do nothing else; everything besides (judging, saving, drawing) happens in the caller's.
+Where an answer breaks off, the question is sent once more; where that fails too, or the budget is spent, every head's
+work ends with what it has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import queue
+import threading
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from readhead.errors import OllamaError
+from readhead.heads import HeadId
+from readhead.library import Target
+from readhead.program import Program
+from readhead.synthesis.ollama.client import Answer, BrokenAnswerError, Client, Question
+from readhead.synthesis.ollama.drafting import Ask, Drafted, Drafting, Enough, HeadDrafts, Row, Run, Show, write_prompt
+from readhead.synthesis.ollama.judge import Judge
+from readhead.synthesis.ollama.notebook import Notebook, Page, is_settled
+from readhead.synthesis.ollama.prompts import Prompts
+from readhead.synthesis.ollama.replies import SCHEMA
+from readhead.synthesis.ollama.ruler import Ruler
+from readhead.synthesis.ollama.server import NEEDED, require_server
+from readhead.synthesis.ollama.summary import Rival
+
+if TYPE_CHECKING:
+    from readhead.sandbox import Sandbox
+    from readhead.workspace import OllamaSettings, Workspace
+
+SUMMARY_TOKENS: Final = 1600
+"""The most tokens of a head's summary."""
+_TRIES: Final = 2
+"""How often a request is sent whose answer breaks off."""
+_PAUSE_S: Final = 1.0
+"""Before a request is sent again."""
+_TICK_S: Final = 0.2
+"""How often what has come is saved."""
+
+Work = Generator[Ask, Answer, None]
+
+
+def draft_programs(
+    target: Target,
+    heads: Sequence[HeadId],
+    wanted: Drafting,
+    settings: OllamaSettings,
+    workspace: Workspace,
+    sandbox: Sandbox,
+    *,
+    prompts: Prompts,
+    starts: Mapping[HeadId, Program] | None = None,
+    show: Show = lambda _: None,
+) -> Drafted:
+    """Programs for heads, written by the language model that the settings name, and judged on `fit`.
+
+    Args:
+        target: what the programs are to predict.
+        heads: which.
+        wanted: how many, and the budget.
+        settings: of the server.
+        workspace: keeps every prompt, reply and candidate; the same command goes on where this one ends.
+        sandbox: runs the programs.
+        prompts: the templates.
+        starts: programs to beat, by head: they stand in the prompts and are refined like the model's own.
+        show: called with each line of what is going on.
+
+    Returns:
+        All candidates. Where the server fails on the way, `error` is set and the rest is what there was by then.
+
+    Raises:
+        OllamaError: if the server cannot be asked at all.
+        SandboxError: if generated programs may not be run here.
+    """
+    sandbox.check_consent()
+    status = require_server(settings)
+    starts = starts or {}
+    started = time.monotonic()
+    notebook = Notebook(workspace, _fingerprint(target, wanted, settings, prompts, started=bool(starts)))
+    run = Run(target, wanted, sandbox, prompts, notebook, Drafted(settings.model), show)
+    with Client(settings) as client:
+        _Schedule(run, settings, client, status.context or NEEDED).work_on(heads, starts)
+    run.drafted.seconds = time.monotonic() - started
+    return run.drafted
+
+
+@dataclass(frozen=True)
+class FirstPrompt:
+    """What a language model is asked first for a head."""
+
+    head: HeadId
+    system: str
+    prompt: str
+    tokens: int
+    """About so many."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self) | {"head": str(self.head)}
+
+
+def first_prompt(
+    target: Target,
+    head: HeadId,
+    wanted: Drafting,
+    sandbox: Sandbox,
+    prompts: Prompts,
+    *,
+    start: Program | None = None,
+) -> FirstPrompt:
+    """The prompt that `draft_programs` would begin with, as long as it is before the server's tokenizer is known."""
+    ruler = Ruler()
+    measured = start and Judge(target, head, sandbox, terms=wanted.terms).measure(start.source)
+    rival = Rival(start.source, measured.iou) if start and measured else None
+    prompt = write_prompt(target, head, wanted, prompts, int(SUMMARY_TOKENS * ruler.per_token), rival)
+    return FirstPrompt(head, prompts.system, prompt, ruler.tokens(len(prompts.system) + len(prompt)))
+
+
+def _fingerprint(target: Target, wanted: Drafting, settings: OllamaSettings, prompts: Prompts, *, started: bool) -> str:
+    """Of everything that a run's prompts depend on; its budget, and where the server is, do not count."""
+    asked = {key: value for key, value in asdict(wanted).items() if key not in {"time_limit", "token_limit"}}
+    facts = [target.model, target.corpus.fingerprint, prompts.fingerprint, asked, started]
+    facts += [settings.model, settings.temperature, settings.reply_tokens]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+@dataclass
+class _Sent:
+    """A request on its way."""
+
+    ask: Ask
+    page: Page
+    window: int
+    attempt: int
+    pieces: list[str] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+    saved: int = 0
+    """Pieces of it that are saved."""
+    is_unwanted: bool = False
+
+    def listen(self, piece: str) -> bool:
+        """Called by the request's thread."""
+        self.pieces.append(piece)
+        return not self.is_unwanted
+
+    @property
+    def partial(self) -> Answer:
+        """What has come so far."""
+        pieces = self.pieces.copy()
+        return Answer(
+            text="".join(pieces),
+            characters=self.page.question.characters,
+            window=self.window,
+            reply_tokens=len(pieces),
+            seconds=time.monotonic() - self.started,
+            ending="stopped",
+        )
+
+
+class _Schedule:
+    """Gives heads' work its answers."""
+
+    def __init__(self, run: Run, settings: OllamaSettings, client: Client, context: int) -> None:
+        self._run = run
+        self._settings = settings
+        self._client = client
+        self._context = context
+        self._ruler = Ruler()
+        self._works: dict[HeadId, Work] = {}
+        self._sent: list[_Sent] = []
+        self._heard: queue.Queue[tuple[_Sent, Answer]] = queue.Queue()
+
+    def work_on(self, heads: Sequence[HeadId], starts: Mapping[HeadId, Program]) -> None:
+        """Work on all heads until they are done, or the run is over."""
+        waiting = list(heads)
+        try:
+            while waiting or self._works:
+                while waiting and len(self._works) < self._settings.parallel and not self._run.is_over:
+                    head = waiting.pop(0)
+                    self._works[head] = HeadDrafts(self._run, head, starts.get(head)).work()
+                    self._advance(head, None)
+                if self._run.is_over:
+                    self._run.drafted.unreached += waiting
+                    waiting = []
+                    self._end_all()
+                elif self._sent:
+                    self._listen()
+        finally:
+            self._abandon()  # interrupted, or over: what came is kept
+
+    def _advance(self, head: HeadId, answer: Answer | None) -> None:
+        """Give a head's work its answer, and send what it asks next unless that was answered before."""
+        work = self._works[head]
+        try:
+            ask = next(work) if answer is None else work.send(answer)
+            while (known := self._run.notebook.answer(head, ask.step)) is not None:
+                self._ruler.measure(known)
+                ask = work.send(known)
+            if self._run.is_over:
+                self._end(head)
+            else:
+                self._send(ask, attempt=1)
+        except StopIteration:
+            del self._works[head]
+
+    def _end(self, head: HeadId) -> None:
+        """Let a head's work end with what it has."""
+        with suppress(StopIteration):
+            self._works[head].throw(Enough())
+        del self._works[head]
+
+    def _end_all(self) -> None:
+        self._abandon()
+        for head in list(self._works):
+            self._end(head)
+
+    def _abandon(self) -> None:
+        for sent in self._sent:
+            sent.is_unwanted = True
+            self._run.notebook.save(sent.page, sent.partial)
+        self._sent = []
+
+    def _send(self, ask: Ask, *, attempt: int) -> None:
+        try:
+            question, window = self._question(ask)
+        except OllamaError as error:
+            self._run.drafted.error = error
+            return
+        sent = _Sent(ask, self._run.notebook.begin(ask.head, ask.step, question), window, attempt)
+        self._sent.append(sent)
+        # A daemon: one that waits for a server that says nothing must not keep the process from ending.
+        threading.Thread(target=self._talk, args=(sent, question), daemon=True).start()
+
+    def _talk(self, sent: _Sent, question: Question) -> None:
+        if sent.attempt > 1:
+            time.sleep(_PAUSE_S)
+        self._heard.put((sent, self._client.chat(question, window=sent.window, listen=sent.listen)))
+
+    def _question(self, ask: Ask) -> tuple[Question, int]:
+        """What to ask, no longer than fits, and the window for it."""
+        system = self._run.prompts.system
+        reply = self._settings.reply_tokens
+        least = len(system) + len(ask.make(0))
+        room = self._context - reply - self._ruler.tokens(least)
+        if room < 0:
+            raise OllamaError(
+                f"{self._settings.model} reads {self._context} tokens; the shortest prompt has about"
+                f" {self._ruler.tokens(least)}, and a reply up to {reply}",
+                hint="name a model with a longer context, or allow shorter replies: [ollama] reply_tokens",
+            )
+        prompt = ask.make(int(min(room, SUMMARY_TOKENS) * self._ruler.per_token))
+        question = Question(system, prompt, SCHEMA, seed=self._run.wanted.seed)
+        return question, self._ruler.window(question.characters, reply, self._context)
+
+    def _listen(self) -> None:
+        """Wait a moment for an answer; save what has come of the others."""
+        try:
+            sent, answer = self._heard.get(timeout=_TICK_S)
+        except queue.Empty:
+            for sent in self._sent:
+                self._show(sent.ask, sent.partial, "writes" if sent.pieces else "reads")
+                if len(sent.pieces) > sent.saved:
+                    sent.saved = len(sent.pieces)
+                    self._run.notebook.save(sent.page, sent.partial)
+            return
+        self._sent.remove(sent)
+        answer = self._ruler.measure(answer)
+        self._run.notebook.save(sent.page, answer)
+        self._show(sent.ask, answer, "answered" if answer.error is None else "broke off")
+        if answer.error is not None:
+            self._run.drafted.notes.append(f"{sent.ask.head}, {sent.ask.step}: {answer.error}")
+        if is_settled(answer):
+            self._advance(sent.ask.head, answer)
+        elif isinstance(answer.error, BrokenAnswerError) and sent.attempt < _TRIES:
+            self._send(sent.ask, attempt=sent.attempt + 1)
+        else:
+            self._run.drafted.error = answer.error
+
+    def _show(self, ask: Ask, answer: Answer, stage: str) -> None:
+        self._run.show(Row(ask.head, ask.step, stage, None, answer.reply_tokens, answer.seconds))

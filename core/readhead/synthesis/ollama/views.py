@@ -1,0 +1,147 @@
+"""How a language model's work looks in a terminal: a table that grows while it goes on, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text as Styled
+
+from readhead.progress import talk_console
+from readhead.synthesis.ollama.candidates import REASONS, Candidate, count_reasons
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from readhead.heads import HeadId
+    from readhead.synthesis.ollama.drafting import Drafted, Row, Show
+    from readhead.synthesis.ollama.ranked import Ranked
+    from readhead.synthesis.ollama.schedule import FirstPrompt
+
+_LIVE_ROWS = 18
+
+
+def drafted_view(drafted: Drafted, ranked: Sequence[Ranked]) -> RenderableType:
+    """Every candidate with what became of it, and the sums, which add up."""
+    parts: list[RenderableType] = [Styled(f"Written by {drafted.model}", style="bold")]
+    if drafted.candidates:
+        places = {(each.candidate.head, each.candidate.number): each for each in ranked}
+        parts.append(_candidates_table(drafted.candidates, places))
+    lines = [_sums(drafted), *_winners(ranked), *drafted.notes]
+    empty = sorted({each.head for each in drafted.exchanges} - {each.head for each in drafted.kept})
+    if empty:
+        lines.append(f"No candidate was kept for {' '.join(map(str, empty))}.")
+    if drafted.unreached:
+        names = " ".join(map(str, drafted.unreached))
+        lines.append(f"Not reached: {names}. Run it again to go on; what was answered is kept.")
+    elif drafted.spent:
+        lines.append("The budget is spent. Run it again to go on; what was answered is kept.")
+    return Group(*parts, *(Styled(line) for line in lines))
+
+
+def _candidates_table(candidates: Sequence[Candidate], places: dict[tuple[HeadId, int], Ranked]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("Head", "#", "Step", "Outcome", "fit", "dev", "Rank", "Terms"):
+        table.add_column(name, justify="right" if name in {"#", "fit", "dev", "Terms"} else "left", no_wrap=True)
+    table.add_column("What it does, or why it was dropped", ratio=1, overflow="fold", min_width=24)
+    for candidate in candidates:
+        ranked = places.get((candidate.head, candidate.number))
+        program = candidate.program
+        table.add_row(
+            str(candidate.head),
+            str(candidate.number),
+            candidate.step,
+            _outcome(candidate),
+            _number(candidate.iou),
+            _number(ranked.iou if ranked else None),
+            f"{ranked.rank} of {ranked.of}" if ranked else "",
+            str(program.terms) if candidate.is_kept else "",
+            Styled(program.explanation if candidate.is_kept else candidate.detail),
+            style="" if candidate.is_kept else "dim",
+        )
+    return table
+
+
+def _outcome(candidate: Candidate) -> str:
+    if not candidate.is_kept:
+        return f"{candidate.reason} ({candidate.stage})" if candidate.reason != "surplus" else "surplus"
+    marks = [*(["looks ahead"] if candidate.look_ahead else []), *(["fitted"] if candidate.fitted else [])]
+    if candidate.failed:
+        marks.append(f"failed on {candidate.failed}")
+    return ", ".join(["kept", *marks])
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _sums(drafted: Drafted) -> str:
+    dropped = count_reasons(drafted.candidates)
+    why = ", ".join(f"{count} {reason}" for reason, count in dropped.items())
+    earlier = sum(exchange.earlier for exchange in drafted.exchanges)
+    asked = len(drafted.exchanges) - earlier
+    kept_from = f" and {earlier} kept from earlier runs" if earlier else ""
+    legend = "".join(f" {reason.capitalize()}: {REASONS[reason]}." for reason in REASONS if reason in dropped)
+    return (
+        f"{_plural(asked, 'answer')}{kept_from}, {drafted.tokens:,} tokens, {drafted.seconds:.0f} s. "
+        f"{_plural(len(drafted.candidates), 'candidate')} = {len(drafted.kept)} kept + {sum(dropped.values())} dropped"
+        f"{f' ({why})' if why else ''}.{legend}"
+    )
+
+
+def _plural(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _winners(ranked: Sequence[Ranked]) -> Iterator[str]:
+    """Where a program of somebody else's is better on dev."""
+    heads = {each.candidate.head: each for each in ranked}
+    for head, each in heads.items():
+        best = max((other.iou for other in ranked if other.candidate.head == head), default=0.0)
+        if each.best_iou > best:
+            yield (
+                f"{head}: the best of all {each.of} programs on dev is {each.best.name} with {each.best_iou:.3f}; "
+                f"the language model's best has {best:.3f}."
+            )
+
+
+def prompts_view(prompts: Sequence[FirstPrompt]) -> str:
+    """The prompts as they would be sent."""
+    return "\n\n".join(
+        f"# {each.head}: about {each.tokens:,} tokens\n\n{each.system}\n\n{each.prompt}" for each in prompts
+    )
+
+
+@contextmanager
+def live_rows() -> Iterator[Show]:
+    """A table of what is going on, where stderr is a terminal; nothing elsewhere."""
+    console = talk_console()
+    rows: dict[tuple[HeadId, str], Row] = {}
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+
+        def show(row: Row) -> None:
+            key = (row.head, row.name)
+            rows.pop(key, None)
+            rows[key] = row
+            live.update(_rows_table(list(rows.values())[-_LIVE_ROWS:]), refresh=True)
+
+        yield show
+
+
+def _rows_table(rows: Sequence[Row]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("Head", "Candidate", "Stage", "IoU (fit)", "Tokens", "Seconds"):
+        table.add_column(name, justify="right" if name in {"IoU (fit)", "Tokens", "Seconds"} else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            str(row.head), row.name, row.stage, _number(row.iou), f"{row.tokens:,}" if row.tokens else "",
+            f"{row.seconds:.1f}",
+        )  # fmt: skip
+    return table
