@@ -208,8 +208,6 @@ class Run:
         head, step = ask
         earlier = self.notebook.is_earlier(head, step)
         self.drafted.exchanges.append(Exchange(head, step, answer, drafts, problem, earlier))
-        if problem:
-            self.drafted.notes.append(f"{head}, {step}: {problem}")
 
     def show_candidate(self, candidate: Candidate) -> None:
         """Draw a candidate's line."""
@@ -303,14 +301,16 @@ class HeadDrafts:
         answer = yield Ask(self._head, step, make)
         found, problem = self._read(step, answer)
         if answer.cut:
-            self._run.drafted.notes.append(
-                f"{self._head}, {step}: the server cut the prompt to {answer.prompt_tokens} of more than "
-                f"{answer.window} tokens; it is asked again with a larger window"
+            self._note(
+                step,
+                f"the server read only {answer.prompt_tokens} tokens of the prompt, which did not fit the window of "
+                f"{answer.window}; it is asked again with a larger one",
             )
             answer = yield Ask(self._head, f"{step}, whole", make)
             more, problem = self._read(f"{step}, whole", answer)
             found += more
         if problem and not found:
+            self._note(step, f"the reply cannot be used ({problem}); it is asked for once more")
             told = beginning(answer.text)
 
             def again(room: int) -> str:
@@ -320,7 +320,12 @@ class HeadDrafts:
             found, problem = self._read(f"{step}, again", second, fences=True)
             if problem:
                 found, _ = self._read(step, answer, fences=True, tell=False)
+            if not found:
+                self._note(step, f"the second reply cannot be used either ({problem})")
         return found
+
+    def _note(self, step: str, what: str) -> None:
+        self._run.drafted.notes.append(f"{self._head}, {step}: {what}")
 
     def _read(
         self, step: str, answer: Answer, *, fences: bool = False, tell: bool = True

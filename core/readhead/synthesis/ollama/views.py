@@ -45,21 +45,19 @@ def drafted_view(drafted: Drafted, ranked: Sequence[Ranked]) -> RenderableType:
 
 def _candidates_table(candidates: Sequence[Candidate], places: dict[tuple[HeadId, int], Ranked]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("Head", "#", "Step", "Outcome", "fit", "dev", "Rank", "Terms"):
-        table.add_column(name, justify="right" if name in {"#", "fit", "dev", "Terms"} else "left", no_wrap=True)
-    table.add_column("What it does, or why it was dropped", ratio=1, overflow="fold", min_width=24)
+    for name in ("Head", "#", "Outcome", "fit", "dev", "Rank"):
+        table.add_column(name, justify="right" if name in {"#", "fit", "dev"} else "left", no_wrap=True)
+    table.add_column("What it does, or why not", ratio=1, overflow="fold", min_width=24)
     for candidate in candidates:
         ranked = places.get((candidate.head, candidate.number))
         program = candidate.program
         table.add_row(
             str(candidate.head),
             str(candidate.number),
-            candidate.step,
             _outcome(candidate),
             _number(candidate.iou),
             _number(ranked.iou if ranked else None),
             f"{ranked.rank} of {ranked.of}" if ranked else "",
-            str(program.terms) if candidate.is_kept else "",
             Styled(program.explanation if candidate.is_kept else candidate.detail),
             style="" if candidate.is_kept else "dim",
         )
@@ -68,7 +66,7 @@ def _candidates_table(candidates: Sequence[Candidate], places: dict[tuple[HeadId
 
 def _outcome(candidate: Candidate) -> str:
     if not candidate.is_kept:
-        return f"{candidate.reason} ({candidate.stage})" if candidate.reason != "surplus" else "surplus"
+        return candidate.reason
     marks = [*(["looks ahead"] if candidate.look_ahead else []), *(["fitted"] if candidate.fitted else [])]
     if candidate.failed:
         marks.append(f"failed on {candidate.failed}")
