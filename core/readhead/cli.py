@@ -70,6 +70,12 @@ TimeLimit = Annotated[
 ]
 
 
+OllamaModel = Annotated[
+    str | None, typer.Option(help="As Ollama names it; by default that of readhead.toml.", show_default=False)
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and write nothing.")]
+
+
 _CONTROLS = "For comparison on the same heads: zero, uniform, first in a list, or all, or none."
 
 
@@ -219,7 +225,7 @@ def fit(
     options: Options,
     arguments: Annotated[list[str], typer.Argument(metavar="FILES… HEADS…", help="Program files, then heads: L3H2.")],
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and write nothing.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Fit program files' constants to heads, by default their own."""
     from readhead.display import fit_view
@@ -237,6 +243,88 @@ def fit(
             rewrite(result.program, result.source)
     rows = [{**result.as_dict(), "written": bool(result.changes) and not dry_run} for result in results]
     _print(options, {"isolation": isolation, "programs": rows}, fit_view(results, differences=dry_run))
+
+
+@app.command()
+@with_options
+def rename(
+    options: Options,
+    files: Annotated[list[Path], typer.Argument(help="Program files.")],
+    *,
+    ollama_model: OllamaModel = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Have a language model explain programs and name their parts."""
+    from readhead.program import read_program
+    from readhead.record import check_writable, rewrite
+    from readhead.synthesis.ollama.views import revisions_view
+
+    programs = [read_program(file) for file in files]
+    for program in [] if dry_run else programs:
+        check_writable(program)
+    with options.session(Asking(ollama_model=ollama_model).settings) as session:
+        revisions = session.rename(programs)
+    for revision in [] if dry_run else revisions:
+        if revision.is_changed:
+            rewrite(revision.program, revision.source)
+    rows = [{**revision.as_dict(), "written": revision.is_changed and not dry_run} for revision in revisions]
+    _print(options, {"programs": rows}, revisions_view(revisions, differences=dry_run))
+
+
+@app.command()
+@with_options
+def refine(
+    options: Options,
+    asking: Asking,
+    arguments: Annotated[list[str], typer.Argument(metavar="FILES… HEADS…", help="Program files, then a head: L3H2.")],
+    terms: Terms = 8,
+    *,
+    time_limit: TimeLimit = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Have a language model revise programs by what they predict worst."""
+    from readhead.record import check_writable, rewrite
+    from readhead.synthesis.ollama.views import live_rows, revisions_view
+
+    programs, heads = _files_and_heads("refine", arguments)
+    if len(heads) > 1:
+        raise UsageError("a program is refined for one head at a time", hint="readhead refine FILE L3H2")
+    pairs = [(program, head) for program in programs for head in heads or _own_heads("refine", program)[:1]]
+    for program in [] if dry_run else programs:
+        check_writable(program)
+    with options.session(asking.settings) as session, live_rows() as show:
+        results = session.refine(pairs, asking.drafting(terms, session.seed, time_limit), show=show)
+    revisions = [revision for revision, _ in results]
+    for revision in [] if dry_run else revisions:
+        if revision.is_changed:
+            rewrite(revision.program, revision.source)
+    rows = [
+        {**revision.as_dict(), "written": revision.is_changed and not dry_run, "ollama": run.as_dict()}
+        for revision, run in results
+    ]
+    _print(options, {"programs": rows}, revisions_view(revisions, differences=dry_run))
+
+
+@app.command()
+@with_options
+def guard(
+    options: Options,
+    asking: Asking,
+    heads: Annotated[
+        list[str] | None, typer.Argument(metavar="[HEADS…]", help="Heads: L3H2; by default four.", show_default=False)
+    ] = None,
+    terms: Terms = 8,
+    *,
+    time_limit: TimeLimit = None,
+) -> None:
+    """Whether the language model reads what it is shown, or recites what it knows."""
+    from readhead.heads import HeadId
+    from readhead.synthesis.ollama.views import guard_view, live_rows
+
+    wanted = [HeadId.parse(head) for head in heads or ()]
+    with options.session(asking.settings) as session, live_rows() as show:
+        result = session.guard(wanted, asking.drafting(terms, session.seed, time_limit), show=show)
+    _print(options, result.as_dict(), guard_view(result))
 
 
 @app.command()
@@ -399,13 +487,24 @@ def ollama(
     workspace: Annotated[
         Path | None, typer.Option(help="Folder of a readhead.toml; by default the nearest.", show_default=False)
     ] = None,
+    templates: Annotated[
+        bool, typer.Option("--templates", help="Copy the prompts' templates into the workspace, to be changed there.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")] = False,
 ) -> int:
     """Whether a local language model can be asked; exit 1 if not."""
+    from readhead.synthesis.ollama.prompts import FOLDER, copy_templates
     from readhead.synthesis.ollama.server import inspect_server
     from readhead.workspace import CONFIG, Settings, find_root, read_settings
 
     root = workspace or find_root(Path.cwd())
+    if templates:
+        if root is None:
+            raise UsageError("there is no workspace for templates", hint="make one with `readhead init`")
+        written = copy_templates(root / FOLDER)
+        told = "\n".join(f"wrote {path}" for path in written) or f"{root / FOLDER} has them all"
+        _print(Options(json=json), {"written": [str(path) for path in written]}, told)
+        return 0
     settings = read_settings(root / CONFIG) if root and (root / CONFIG).exists() else Settings()
     wanted = settings.ollama if model is None else replace(settings.ollama, model=model)
     status = inspect_server(wanted)

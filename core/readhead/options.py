@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from readhead.program import Program
     from readhead.session import Session
     from readhead.surrogates.planner import Selection
-    from readhead.synthesis.ollama.drafting import Drafting
+    from readhead.synthesis.ollama.run import Drafting
     from readhead.workspace import Settings, Workspace
 
 
@@ -111,7 +111,7 @@ class Asking:
 
     def drafting(self, terms: int, seed: int, time_limit: float | None) -> Drafting:
         """The same, read."""
-        from readhead.synthesis.ollama.drafting import Drafting  # noqa: PLC0415 - as above
+        from readhead.synthesis.ollama.run import Drafting  # noqa: PLC0415 - as above
 
         return Drafting(
             count=self.candidates,

@@ -46,10 +46,12 @@ from readhead.synthesis.constants import ROUNDS, Fitted, fit_constants, fittable
 from readhead.synthesis.cover import fewest, merges
 from readhead.synthesis.files import Saved, merged, save_program
 from readhead.synthesis.front import Front, Wanted, Written, programs_of
-from readhead.synthesis.ollama.drafting import Drafted, Drafting, Show
+from readhead.synthesis.ollama.guard import Guard, run_guard
 from readhead.synthesis.ollama.prompts import FOLDER as PROMPTS
 from readhead.synthesis.ollama.prompts import Prompts
 from readhead.synthesis.ollama.ranked import Ranked, best_programs, joined_fronts, ranked_drafts
+from readhead.synthesis.ollama.revise import Revision, refine_program, rename_programs
+from readhead.synthesis.ollama.run import Desk, Drafted, Drafting, Show
 from readhead.synthesis.ollama.schedule import FirstPrompt, draft_programs, first_prompt
 from readhead.synthesis.outcome import OFFERED, Synthesis
 from readhead.workspace import OllamaSettings, Settings, Workspace
@@ -57,6 +59,10 @@ from readhead.workspace import OllamaSettings, Settings, Workspace
 if TYPE_CHECKING:
     from readhead.models import LoadedModel
     from readhead.surrogates.study import Study
+
+
+_CONTROLS = 4
+"""Heads on which a language model is tried with shuffled tokens, where none are named."""
 
 
 @dataclass(frozen=True)
@@ -259,39 +265,53 @@ class Session:
             show: called with each line of what it does.
             alone: raise where the server cannot be asked at all, instead of telling so in the result.
         """
-        target = self.target()
         wanted = sorted(set(heads or self.model.geometry.head_ids()))
+        desk = self.desk(show)
         try:
             with self.timed("ollama"):
-                return draft_programs(
-                    target,
-                    wanted,
-                    drafting,
-                    self.ollama,
-                    self.workspace,
-                    self.sandbox,
-                    prompts=self.prompts,
-                    starts=starts,
-                    show=show,
-                )
+                return draft_programs(desk, wanted, drafting, starts=starts)
         except OllamaError as error:
             if alone:
                 raise
-            return Drafted(self.ollama.model, unreached=wanted, error=error)
+            return Drafted(self.ollama.model, unreached=[*wanted], error=error)
+
+    def rename(self, programs: Sequence[Program]) -> list[Revision]:
+        """Better names and explanations by a language model, as `rename_programs`; no file is written."""
+        with self.timed("ollama"):
+            return rename_programs(self.desk(), programs)
+
+    def refine(
+        self, pairs: Sequence[tuple[Program, HeadId]], drafting: Drafting, *, show: Show = lambda _: None
+    ) -> list[tuple[Revision, Drafted]]:
+        """Better versions of programs by a language model, as `refine_program`; no file is written."""
+        self._check_heads(pairs)
+        desk = self.desk(show)
+        with self.timed("ollama"):
+            return [refine_program(desk, program, head, drafting) for program, head in pairs]
+
+    def guard(self, heads: Sequence[HeadId], drafting: Drafting, *, show: Show = lambda _: None) -> Guard:
+        """Whether the language model reads or recites, as `run_guard`; by default four heads serve as controls."""
+        every = self.model.geometry.head_ids()
+        some = every[:: max(1, len(every) // _CONTROLS)][:_CONTROLS]
+        for head in heads:
+            self.model.geometry.index_of(head)
+        desk = self.desk(show)
+        with self.timed("ollama"):
+            return run_guard(desk, heads or some, drafting)
+
+    def desk(self, show: Show = lambda _: None) -> Desk:
+        """What it takes to ask a language model."""
+        prompts = Prompts.load(self.workspace.root / PROMPTS)
+        return Desk(self.target(), self.ollama, self.workspace, self.sandbox, prompts, show)
 
     def first_prompts(
         self, drafting: Drafting, heads: Sequence[HeadId] | None = None, *, wanted: Wanted | None = None
     ) -> list[FirstPrompt]:
         """What a language model would be asked first for each of the heads, as `synthesize` would; nothing is asked."""
         _, found = self._searched(wanted, heads)
-        target = self.target()
+        desk = self.desk()
         own = sorted(set(heads or self.model.geometry.head_ids()))
-        return [first_prompt(target, head, drafting, self.sandbox, self.prompts, start=found.get(head)) for head in own]
-
-    @cached_property
-    def prompts(self) -> Prompts:
-        """The templates of the workspace."""
-        return Prompts.load(self.workspace.root / PROMPTS)
+        return [first_prompt(desk, head, drafting, start=found.get(head)) for head in own]
 
     def save_programs(self, programs: Iterable[Program]) -> list[Saved]:
         """Write programs that have no file yet to the workspace's programs folder; what a person wrote there stays."""

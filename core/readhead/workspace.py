@@ -255,35 +255,35 @@ class Workspace:
             ).fetchall()
         return {head: json.loads(sources) for head, sources in rows}
 
-    def store_answer(self, run: str, head: str, step: str, asked: float, record: dict[str, Any]) -> None:
+    def store_answer(self, run: str, about: str, step: str, asked: float, record: dict[str, Any]) -> None:
         """Save what a language model has answered in a step of a run; a request is known by when it was `asked`."""
         with _storage(self.state), self._transaction():
             self._database.execute(
-                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", (run, head, step, asked, json.dumps(record))
+                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", (run, about, step, asked, json.dumps(record))
             )
 
     def stored_answers(self, run: str) -> list[tuple[str, str, dict[str, Any]]]:
-        """Head, step and record of all answers of a run, in the order in which they were asked for."""
+        """What they are about, step and record of all answers of a run, in the order in which they were asked for."""
         with _storage(self.state):
             rows = self._database.execute(
-                "SELECT head, step, record FROM answers WHERE run = ? ORDER BY asked", (run,)
+                "SELECT about, step, record FROM answers WHERE run = ? ORDER BY asked", (run,)
             ).fetchall()
-        return [(head, step, json.loads(record)) for head, step, record in rows]
+        return [(about, step, json.loads(record)) for about, step, record in rows]
 
-    def store_candidate(self, run: str, head: str, number: int, record: dict[str, Any]) -> None:
+    def store_candidate(self, run: str, about: str, number: int, record: dict[str, Any]) -> None:
         """Save a program that a language model wrote in a run, and what became of it."""
         with _storage(self.state), self._transaction():
             self._database.execute(
-                "INSERT OR REPLACE INTO candidates VALUES (?, ?, ?, ?)", (run, head, number, json.dumps(record))
+                "INSERT OR REPLACE INTO candidates VALUES (?, ?, ?, ?)", (run, about, number, json.dumps(record))
             )
 
     def stored_candidates(self, run: str) -> list[tuple[tuple[str, int], dict[str, Any]]]:
-        """The candidates of a run, each with its head and number."""
+        """The candidates of a run, each with what it is about and its number."""
         with _storage(self.state):
             rows = self._database.execute(
-                "SELECT head, number, record FROM candidates WHERE run = ?", (run,)
+                "SELECT about, number, record FROM candidates WHERE run = ?", (run,)
             ).fetchall()
-        return [((head, number), json.loads(record)) for head, number, record in rows]
+        return [((about, number), json.loads(record)) for about, number, record in rows]
 
     def note_wrote(self, text: str) -> None:
         """Note that Readhead has written a program file with this text."""
@@ -317,11 +317,11 @@ class Workspace:
                 model TEXT, corpus TEXT, method TEXT, head TEXT, sources TEXT,
                 PRIMARY KEY (model, corpus, method, head)) WITHOUT ROWID;
             CREATE TABLE IF NOT EXISTS answers (
-                run TEXT, head TEXT, step TEXT, asked REAL, record TEXT,
-                PRIMARY KEY (run, head, step, asked)) WITHOUT ROWID;
+                run TEXT, about TEXT, step TEXT, asked REAL, record TEXT,
+                PRIMARY KEY (run, about, step, asked)) WITHOUT ROWID;
             CREATE TABLE IF NOT EXISTS candidates (
-                run TEXT, head TEXT, number INTEGER, record TEXT,
-                PRIMARY KEY (run, head, number)) WITHOUT ROWID;
+                run TEXT, about TEXT, number INTEGER, record TEXT,
+                PRIMARY KEY (run, about, number)) WITHOUT ROWID;
             CREATE TABLE IF NOT EXISTS wrote (digest TEXT PRIMARY KEY) WITHOUT ROWID;
             PRAGMA user_version = {_SCHEMA};
             COMMIT;""")

@@ -12,8 +12,8 @@ from readhead.program import Program
 from readhead.scores import HeadScore
 from readhead.synthesis.cover import Merge
 from readhead.synthesis.front import Front
-from readhead.synthesis.ollama.drafting import Drafted
 from readhead.synthesis.ollama.ranked import Ranked
+from readhead.synthesis.ollama.run import Drafted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -98,19 +98,24 @@ def fenced_drafts(text: str) -> list[Draft]:
     return [Draft(explanation="", code=body) for body in bodies if re.search(r"^def head\(", body, re.MULTILINE)]
 
 
-def as_source(draft: Draft, head: HeadId | None) -> str:
-    """A draft as the text of a program file.
+def block_of(head: HeadId) -> str:
+    """The metadata of a program that was written for a head."""
+    return f'# /// script\n# [tool.readhead]\n# heads = ["{head}"]\n# ///'
+
+
+def as_source(draft: Draft, block: str) -> str:
+    """A draft as the text of a program file, with a block of metadata, which may be empty.
 
     The explanation becomes the docstring, or else the code's own is it. What a model writes as metadata does not
     count: recorded scores are measured, not claimed.
     """
     code = draft.code.replace("\r\n", "\n").strip("\n")
-    block = metadata_block(f"{code}\n")
-    if block is not None:
-        code = (code[: block.start()] + code[block.end() :]).strip("\n")
+    claimed = metadata_block(f"{code}\n")
+    if claimed is not None:
+        code = (code[: claimed.start()] + code[claimed.end() :]).strip("\n")
     own, code = _without_docstring(code)
     explanation = one_line(draft.explanation) or one_line(own) or "No explanation was given."
-    metadata = "" if head is None else f'# /// script\n# [tool.readhead]\n# heads = ["{head}"]\n# ///\n\n'
+    metadata = f"{block}\n\n" if block else ""
     imports = (
         "" if "from readhead.language" in code else "from readhead.language import Sentence, normalize, softmax\n\n\n"
     )

@@ -12,28 +12,25 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from readhead.errors import OllamaError
 from readhead.heads import HeadId
-from readhead.library import Target
 from readhead.program import Program
+from readhead.synthesis.ollama.asking import Ask, Enough, Work
 from readhead.synthesis.ollama.client import Answer, BrokenAnswerError, Client, Question
-from readhead.synthesis.ollama.drafting import Ask, Drafted, Drafting, Enough, HeadDrafts, Row, Run, Show, write_prompt
+from readhead.synthesis.ollama.drafting import HeadDrafts, write_prompt
 from readhead.synthesis.ollama.judge import Judge
-from readhead.synthesis.ollama.notebook import Notebook, Page, is_settled
-from readhead.synthesis.ollama.prompts import Prompts
+from readhead.synthesis.ollama.notebook import About, Notebook, Page, is_settled
 from readhead.synthesis.ollama.replies import SCHEMA
 from readhead.synthesis.ollama.ruler import Ruler
+from readhead.synthesis.ollama.run import Desk, Drafted, Drafting, Row, Run
 from readhead.synthesis.ollama.server import NEEDED, require_server
 from readhead.synthesis.ollama.summary import Rival
-
-if TYPE_CHECKING:
-    from readhead.sandbox import Sandbox
-    from readhead.workspace import OllamaSettings, Workspace
 
 SUMMARY_TOKENS: Final = 1600
 """The most tokens of a head's summary."""
@@ -44,33 +41,19 @@ _PAUSE_S: Final = 1.0
 _TICK_S: Final = 0.2
 """How often what has come is saved."""
 
-Work = Generator[Ask, Answer, None]
+Subject = TypeVar("Subject", bound=About)
 
 
 def draft_programs(
-    target: Target,
-    heads: Sequence[HeadId],
-    wanted: Drafting,
-    settings: OllamaSettings,
-    workspace: Workspace,
-    sandbox: Sandbox,
-    *,
-    prompts: Prompts,
-    starts: Mapping[HeadId, Program] | None = None,
-    show: Show = lambda _: None,
+    desk: Desk, heads: Sequence[HeadId], wanted: Drafting, *, starts: Mapping[HeadId, Program] | None = None
 ) -> Drafted:
     """Programs for heads, written by the language model that the settings name, and judged on `fit`.
 
     Args:
-        target: what the programs are to predict.
+        desk: what it takes.
         heads: which.
-        wanted: how many, and the budget.
-        settings: of the server.
-        workspace: keeps every prompt, reply and candidate; the same command goes on where this one ends.
-        sandbox: runs the programs.
-        prompts: the templates.
+        wanted: how many programs, and the budget.
         starts: programs to beat, by head: they stand in the prompts and are refined like the model's own.
-        show: called with each line of what is going on.
 
     Returns:
         All candidates. Where the server fails on the way, `error` is set and the rest is what there was by then.
@@ -79,14 +62,32 @@ def draft_programs(
         OllamaError: if the server cannot be asked at all.
         SandboxError: if generated programs may not be run here.
     """
-    sandbox.check_consent()
-    status = require_server(settings)
-    starts = starts or {}
+    known = starts or {}
+
+    def begin(run: Run, head: HeadId) -> Work:
+        return HeadDrafts(run, head, known.get(head)).work()
+
+    return run_work(desk, heads, begin, wanted, {head: known[head] for head in known})
+
+
+def run_work(
+    desk: Desk,
+    subjects: Sequence[Subject],
+    begin: Callable[[Run, Subject], Work],
+    wanted: Drafting,
+    starts: Mapping[About, Program],
+) -> Drafted:
+    """Begin work on each of some subjects, give it answers until it is done, and tell what came of it.
+
+    Errors are those of `draft_programs`.
+    """
+    desk.sandbox.check_consent()  # before anything is asked
+    status = require_server(desk.settings)
     started = time.monotonic()
-    notebook = Notebook(workspace, _fingerprint(target, wanted, settings, prompts, started=bool(starts)))
-    run = Run(target, wanted, sandbox, prompts, notebook, Drafted(settings.model), show)
-    with Client(settings) as client:
-        _Schedule(run, settings, client, status.context or NEEDED).work_on(heads, starts)
+    run = Run(desk, wanted, Notebook(desk.workspace, _fingerprint(desk, wanted), starts), Drafted(desk.settings.model))
+    with Client(desk.settings) as client:
+        schedule = _Schedule(run, client, status.context or NEEDED)
+        schedule.work_on({subject: partial(begin, run, subject) for subject in subjects})
     run.drafted.seconds = time.monotonic() - started
     return run.drafted
 
@@ -106,29 +107,25 @@ class FirstPrompt:
         return asdict(self) | {"head": str(self.head)}
 
 
-def first_prompt(
-    target: Target,
-    head: HeadId,
-    wanted: Drafting,
-    sandbox: Sandbox,
-    prompts: Prompts,
-    *,
-    start: Program | None = None,
-) -> FirstPrompt:
+def first_prompt(desk: Desk, head: HeadId, wanted: Drafting, *, start: Program | None = None) -> FirstPrompt:
     """The prompt that `draft_programs` would begin with, as long as it is before the server's tokenizer is known."""
     ruler = Ruler()
-    measured = start and Judge(target, head, sandbox, terms=wanted.terms).measure(start.source)
+    measured = start and Judge(desk.target, head, desk.sandbox, terms=wanted.terms).measure(start.source)
     rival = Rival(start.source, measured.iou) if start and measured else None
-    prompt = write_prompt(target, head, wanted, prompts, int(SUMMARY_TOKENS * ruler.per_token), rival)
-    return FirstPrompt(head, prompts.system, prompt, ruler.tokens(len(prompts.system) + len(prompt)))
+    prompt = write_prompt(desk, head, wanted, int(SUMMARY_TOKENS * ruler.per_token), rival)
+    return FirstPrompt(head, desk.prompts.system, prompt, ruler.tokens(len(desk.prompts.system) + len(prompt)))
 
 
-def _fingerprint(target: Target, wanted: Drafting, settings: OllamaSettings, prompts: Prompts, *, started: bool) -> str:
+def _fingerprint(desk: Desk, wanted: Drafting) -> str:
     """Of everything that a run's prompts depend on; its budget, and where the server is, do not count."""
-    asked = {key: value for key, value in asdict(wanted).items() if key not in {"time_limit", "token_limit"}}
-    facts = [target.model, target.corpus.fingerprint, prompts.fingerprint, asked, started]
-    facts += [settings.model, settings.temperature, settings.reply_tokens]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+    facts = {key: value for key, value in asdict(wanted).items() if key not in {"time_limit", "token_limit"}}
+    facts |= {
+        "target": desk.target.model,
+        "corpus": desk.target.corpus.fingerprint,
+        "prompts": desk.prompts.fingerprint,
+    }
+    facts |= {name: getattr(desk.settings, name) for name in ("model", "temperature", "reply_tokens")}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass
@@ -151,7 +148,7 @@ class _Sent:
         return not self.is_unwanted
 
     @property
-    def partial(self) -> Answer:
+    def so_far(self) -> Answer:
         """What has come so far."""
         pieces = self.pieces.copy()
         return Answer(
@@ -167,25 +164,25 @@ class _Sent:
 class _Schedule:
     """Gives heads' work its answers."""
 
-    def __init__(self, run: Run, settings: OllamaSettings, client: Client, context: int) -> None:
+    def __init__(self, run: Run, client: Client, context: int) -> None:
         self._run = run
-        self._settings = settings
+        self._settings = run.desk.settings
         self._client = client
         self._context = context
         self._ruler = Ruler()
-        self._works: dict[HeadId, Work] = {}
+        self._works: dict[About, Work] = {}
         self._sent: list[_Sent] = []
         self._heard: queue.Queue[tuple[_Sent, Answer]] = queue.Queue()
 
-    def work_on(self, heads: Sequence[HeadId], starts: Mapping[HeadId, Program]) -> None:
-        """Work on all heads until they are done, or the run is over."""
-        waiting = list(heads)
+    def work_on(self, begin: Mapping[Any, Callable[[], Work]]) -> None:
+        """Work on every subject until all is done, or the run is over."""
+        waiting = list(begin)
         try:
             while waiting or self._works:
                 while waiting and len(self._works) < self._settings.parallel and not self._run.is_over:
-                    head = waiting.pop(0)
-                    self._works[head] = HeadDrafts(self._run, head, starts.get(head)).work()
-                    self._advance(head, None)
+                    about = waiting.pop(0)
+                    self._works[about] = begin[about]()
+                    self._advance(about, None)
                 if self._run.is_over:
                     self._run.drafted.unreached += waiting
                     waiting = []
@@ -195,36 +192,36 @@ class _Schedule:
         finally:
             self._abandon()  # interrupted, or over: what came is kept
 
-    def _advance(self, head: HeadId, answer: Answer | None) -> None:
-        """Give a head's work its answer, and send what it asks next unless that was answered before."""
-        work = self._works[head]
+    def _advance(self, about: About, answer: Answer | None) -> None:
+        """Give some work its answer, and send what it asks next unless that was answered before."""
+        work = self._works[about]
         try:
             ask = next(work) if answer is None else work.send(answer)
-            while (known := self._run.notebook.answer(head, ask.step)) is not None:
+            while (known := self._run.notebook.answer(about, ask.step)) is not None:
                 self._ruler.measure(known)
                 ask = work.send(known)
             if self._run.is_over:
-                self._end(head)
+                self._end(about)
             else:
                 self._send(ask, attempt=1)
         except StopIteration:
-            del self._works[head]
+            del self._works[about]
 
-    def _end(self, head: HeadId) -> None:
-        """Let a head's work end with what it has."""
+    def _end(self, about: About) -> None:
+        """Let some work end with what it has."""
         with suppress(StopIteration):
-            self._works[head].throw(Enough())
-        del self._works[head]
+            self._works[about].throw(Enough())
+        del self._works[about]
 
     def _end_all(self) -> None:
         self._abandon()
-        for head in list(self._works):
-            self._end(head)
+        for about in list(self._works):
+            self._end(about)
 
     def _abandon(self) -> None:
         for sent in self._sent:
             sent.is_unwanted = True
-            self._run.notebook.save(sent.page, sent.partial)
+            self._run.notebook.save(sent.page, sent.so_far)
         self._sent = []
 
     def _send(self, ask: Ask, *, attempt: int) -> None:
@@ -233,7 +230,7 @@ class _Schedule:
         except OllamaError as error:
             self._run.drafted.error = error
             return
-        sent = _Sent(ask, self._run.notebook.begin(ask.head, ask.step, question), window, attempt)
+        sent = _Sent(ask, self._run.notebook.begin(ask.about, ask.step, question), window, attempt)
         self._sent.append(sent)
         # A daemon: one that waits for a server that says nothing must not keep the process from ending.
         threading.Thread(target=self._talk, args=(sent, question), daemon=True).start()
@@ -245,7 +242,7 @@ class _Schedule:
 
     def _question(self, ask: Ask) -> tuple[Question, int]:
         """What to ask, no longer than fits, and the window for it."""
-        system = self._run.prompts.system
+        system = self._run.desk.prompts.system
         reply = self._settings.reply_tokens
         least = len(system) + len(ask.make(0))
         room = self._context - reply - self._ruler.tokens(least)
@@ -265,23 +262,23 @@ class _Schedule:
             sent, answer = self._heard.get(timeout=_TICK_S)
         except queue.Empty:
             for sent in self._sent:
-                self._show(sent.ask, sent.partial, "writes" if sent.pieces else "reads")
+                self._show(sent.ask, sent.so_far, "writes" if sent.pieces else "reads")
                 if len(sent.pieces) > sent.saved:
                     sent.saved = len(sent.pieces)
-                    self._run.notebook.save(sent.page, sent.partial)
+                    self._run.notebook.save(sent.page, sent.so_far)
             return
         self._sent.remove(sent)
         answer = self._ruler.measure(answer)
         self._run.notebook.save(sent.page, answer)
         self._show(sent.ask, answer, "answered" if answer.error is None else "broke off")
         if answer.error is not None:
-            self._run.drafted.notes.append(f"{sent.ask.head}, {sent.ask.step}: {answer.error}")
+            self._run.drafted.notes.append(f"{sent.ask.about}, {sent.ask.step}: {answer.error}")
         if is_settled(answer):
-            self._advance(sent.ask.head, answer)
+            self._advance(sent.ask.about, answer)
         elif isinstance(answer.error, BrokenAnswerError) and sent.attempt < _TRIES:
             self._send(sent.ask, attempt=sent.attempt + 1)
         else:
             self._run.drafted.error = answer.error
 
     def _show(self, ask: Ask, answer: Answer, stage: str) -> None:
-        self._run.show(Row(ask.head, ask.step, stage, None, answer.reply_tokens, answer.seconds))
+        self._run.desk.show(Row(ask.about, ask.step, stage, None, answer.reply_tokens, answer.seconds))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from difflib import unified_diff
 from typing import TYPE_CHECKING
 
 from rich.console import Group
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from readhead.heads import HeadId
-    from readhead.synthesis.ollama.drafting import Drafted, Row, Show
+    from readhead.synthesis.ollama.guard import Guard
+    from readhead.synthesis.ollama.notebook import About
     from readhead.synthesis.ollama.ranked import Ranked
+    from readhead.synthesis.ollama.revise import Revision
+    from readhead.synthesis.ollama.run import Drafted, Row, Show
     from readhead.synthesis.ollama.schedule import FirstPrompt
 
 _LIVE_ROWS = 18
@@ -32,7 +36,7 @@ def drafted_view(drafted: Drafted, ranked: Sequence[Ranked]) -> RenderableType:
         places = {(each.candidate.head, each.candidate.number): each for each in ranked}
         parts.append(_candidates_table(drafted.candidates, places))
     lines = [_sums(drafted), *_winners(ranked), *drafted.notes]
-    empty = sorted({each.head for each in drafted.exchanges} - {each.head for each in drafted.kept})
+    empty = sorted({each.head for each in drafted.candidates} - {each.head for each in drafted.kept})
     if empty:
         lines.append(f"No candidate was kept for {' '.join(map(str, empty))}.")
     if drafted.unreached:
@@ -114,18 +118,60 @@ def prompts_view(prompts: Sequence[FirstPrompt]) -> str:
     )
 
 
+def revisions_view(revisions: Sequence[Revision], *, differences: bool) -> RenderableType:
+    """What became of each program; with `differences`, line by line."""
+    parts: list[RenderableType] = []
+    for revision in revisions:
+        name = str(revision.program.path or revision.program.name)
+        parts.append(Styled(f"{name}: {revision.outcome}"))
+        if revision.is_changed and differences:
+            old, new = revision.program.source.splitlines(), revision.source.splitlines()
+            parts += [Styled(line) for line in unified_diff(old, new, name, name, lineterm="", n=1)]
+        parts += [Styled(f"  {note}") for note in revision.notes]
+    return Group(*parts)
+
+
+def guard_view(guard: Guard) -> RenderableType:
+    """Planted heads with what was found of them, and heads of the model with their shuffled controls."""
+    planted = Table(box=None, pad_edge=False, header_style="bold", title="Planted heads", title_justify="left")
+    for name in ("Floor", "IoU", "", "Score"):
+        planted.add_column(name, justify="right" if name in {"Floor", "IoU"} else "left")
+    for control in guard.planted:
+        found = "recovered" if control.is_recovered else "not found"
+        planted.add_row(f"{control.floor:.3f}", _or_dash(control.iou), found, Styled(control.truth))
+    real = Table(box=None, pad_edge=False, header_style="bold", title="Heads of the model", title_justify="left")
+    for name in ("Head", "Floor", "Real prompt", "Shuffled prompt", "… on real texts"):
+        real.add_column(name, justify="left" if name == "Head" else "right")
+    for control in guard.real:
+        figures = map(_or_dash, (control.iou, control.shuffled, control.recited))
+        real.add_row(str(control.head), f"{control.floor:.3f}", *figures)
+    lines = [
+        f"{guard.model} recovers {guard.recovery:.0%} of {len(guard.planted)} planted heads (IoU ≥ {guard.least}).",
+        (
+            "IoU on dev of the best program from each prompt. A program from shuffled tokens that does as well on the "
+            "real texts as the one from the real prompt was not read from the texts."
+        ),
+        *guard.notes,
+    ]
+    return Group(planted, real, *(Styled(line) for line in lines))
+
+
+def _or_dash(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
 @contextmanager
 def live_rows() -> Iterator[Show]:
     """A table of what is going on, where stderr is a terminal; nothing elsewhere."""
     console = talk_console()
-    rows: dict[tuple[HeadId, str], Row] = {}
+    rows: dict[tuple[About, str], Row] = {}
     if not console.is_terminal:
         yield lambda _: None
         return
     with Live(console=console, auto_refresh=False, transient=True) as live:
 
         def show(row: Row) -> None:
-            key = (row.head, row.name)
+            key = (row.about, row.name)
             rows.pop(key, None)
             rows[key] = row
             live.update(_rows_table(list(rows.values())[-_LIVE_ROWS:]), refresh=True)
@@ -139,7 +185,7 @@ def _rows_table(rows: Sequence[Row]) -> Table:
         table.add_column(name, justify="right" if name in {"IoU (fit)", "Tokens", "Seconds"} else "left", no_wrap=True)
     for row in rows:
         table.add_row(
-            str(row.head), row.name, row.stage, _number(row.iou), f"{row.tokens:,}" if row.tokens else "",
+            str(row.about), row.name, row.stage, _number(row.iou), f"{row.tokens:,}" if row.tokens else "",
             f"{row.seconds:.1f}",
         )  # fmt: skip
     return table
