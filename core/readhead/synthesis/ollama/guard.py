@@ -33,8 +33,8 @@ RECOVERED: Final = 0.9
 _RARE, _FREQUENT = 0.04, 0.6
 """Shares of tokens between which a class is worth planting."""
 _KNOWN: Final = (
-    "6.0 * s.previous(1) + 2.0 * s.first",
-    "7.0 * s.last_induction + 4.0 * s.first",
+    "4.0 * s.previous(1) + 4.0 * s.first",
+    "6.0 * s.last_induction + 3.0 * s.first",
 )
 """Heads that every text about attention tells of."""
 _RELATIONS: Final = (

@@ -209,7 +209,7 @@ class _Schedule:
 
     def _end(self, about: About) -> None:
         """Let some work end with what it has."""
-        with suppress(StopIteration):
+        with suppress(StopIteration, Enough):
             self._works[about].throw(Enough())
         del self._works[about]
 

@@ -27,15 +27,20 @@ if TYPE_CHECKING:
     from readhead.synthesis.ollama.schedule import FirstPrompt
 
 _LIVE_ROWS = 18
+_LISTED = 200
+"""Candidates of a run, up to which the dropped ones are listed too."""
 
 
 def drafted_view(drafted: Drafted, ranked: Sequence[Ranked]) -> RenderableType:
     """Every candidate with what became of it, and the sums, which add up."""
     parts: list[RenderableType] = [Styled(f"Written by {drafted.model}", style="bold")]
-    if drafted.candidates:
+    listed = drafted.candidates if len(drafted.candidates) <= _LISTED else drafted.kept
+    if listed:
         places = {(each.candidate.head, each.candidate.number): each for each in ranked}
-        parts.append(_candidates_table(drafted.candidates, places))
+        parts.append(_candidates_table(listed, places))
     lines = [_sums(drafted), *_winners(ranked), *drafted.notes]
+    if len(listed) < len(drafted.candidates):
+        lines.insert(0, "Only those that were kept are listed; --json lists all.")
     empty = sorted({each.head for each in drafted.candidates} - {each.head for each in drafted.kept})
     if empty:
         lines.append(f"No candidate was kept for {' '.join(map(str, empty))}.")
