@@ -88,12 +88,19 @@ class Session:
     """
 
     @classmethod
-    def open(cls, workspace: Workspace, settings: Settings, *, report: Report | None = None) -> Session:
-        """The model and the corpus that the settings name."""
+    def open(
+        cls,
+        workspace: Workspace,
+        settings: Settings,
+        *,
+        report: Report | None = None,
+        model: LoadedModel | None = None,
+    ) -> Session:
+        """The model and the corpus that the settings name; `model` is that model, where it is loaded already."""
         from readhead.models import load_model  # noqa: PLC0415 - only who reads a model waits for torch
 
         documents = read_documents(settings.corpus)  # a wrong name is told before a model is loaded
-        model = load_model(settings.model, device=settings.device or None)
+        model = model or load_model(settings.model, device=settings.device or None)
         check_length(model, settings.length)
         corpus = build_corpus(documents, model.tokenizer, settings.sizes, name=settings.corpus, seed=settings.seed)
         return cls(

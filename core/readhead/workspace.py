@@ -12,7 +12,7 @@ import json
 import sqlite3
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, astuple, dataclass, field, fields
 from pathlib import Path
@@ -255,6 +255,23 @@ class Workspace:
             ).fetchall()
         return {head: json.loads(sources) for head, sources in rows}
 
+    def current_board(self, model: str) -> dict[str, str]:
+        """The heads in program mode now, each with its program's text, in the order of their names."""
+        with _storage(self.state):
+            rows = self._database.execute(
+                "SELECT head, source FROM board WHERE model = ? ORDER BY head", (model,)
+            ).fetchall()
+        return dict(rows)
+
+    def change_board(self, model: str, heads: Mapping[str, str | None]) -> None:
+        """Put heads into program mode with a text, or (None) back to neural; all or none."""
+        with _storage(self.state), self._transaction():
+            for head, source in heads.items():
+                if source is None:
+                    self._database.execute("DELETE FROM board WHERE model = ? AND head = ?", (model, head))
+                else:
+                    self._database.execute("INSERT OR REPLACE INTO board VALUES (?, ?, ?)", (model, head, source))
+
     def store_answer(self, run: str, about: str, step: str, asked: float, record: dict[str, Any]) -> None:
         """Save what a language model has answered in a step of a run; a request is known by when it was `asked`."""
         with _storage(self.state), self._transaction():
@@ -316,6 +333,9 @@ class Workspace:
             CREATE TABLE IF NOT EXISTS written (
                 model TEXT, corpus TEXT, method TEXT, head TEXT, sources TEXT,
                 PRIMARY KEY (model, corpus, method, head)) WITHOUT ROWID;
+            CREATE TABLE IF NOT EXISTS board (
+                model TEXT, head TEXT, source TEXT,
+                PRIMARY KEY (model, head)) WITHOUT ROWID;
             CREATE TABLE IF NOT EXISTS answers (
                 run TEXT, about TEXT, step TEXT, asked REAL, record TEXT,
                 PRIMARY KEY (run, about, step, asked)) WITHOUT ROWID;
