@@ -514,6 +514,19 @@ def ollama(
 
 
 @app.command()
+def lsp(
+    *,
+    tcp: Annotated[
+        str | None, typer.Option(help="Serve HOST:PORT on this machine, for debugging.", show_default=False)
+    ] = None,
+) -> None:
+    """The language server, for editors: it speaks the protocol on stdin and stdout."""
+    import importlib
+
+    importlib.import_module("readhead_server.server").serve(tcp)
+
+
+@app.command()
 @with_options
 def record(options: Options, files: Annotated[list[Path], typer.Argument(help="Program files.")]) -> None:
     """Write held-out scores into program files' metadata."""

@@ -118,6 +118,9 @@ class Host:
         if error is not None:
             _LOG.error("the programs cannot be ranked", exc_info=error)
             self._tell("notice", told(error))
+            return
+        self._works[self._quick].adopt(self._works[self._slow])
+        self._tell("ranked", {})
 
     # ---- front ends --------------------------------------------------------------------------------------------------
 

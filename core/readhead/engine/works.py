@@ -112,6 +112,10 @@ class Works:
         scores = score_pairs(pairs, self.target, self.session.sandbox, part="dev", mistakes=mistakes)
         return [asdict(self._scored(score)) for score in scores]
 
+    def adopt(self, other: Works) -> None:
+        """Know another session's ranking."""
+        self._ranking = other._ranking
+
     def _scored(self, score: HeadScore) -> Scored:
         rank, of = None, None
         if self._ranking is not None:
@@ -220,7 +224,6 @@ class Works:
         """All programs against all heads; the cards of the heads."""
         programs = [program for program in self.session.library() if not program.findings]
         self._ranking = self.session.ranking(programs)
-        self._tell("ranked", {"programs": len(programs)})
         return self.cards(_part)
 
     def cards(self, _part: Part) -> list[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""The language server: live truth beside the code of a program file."""

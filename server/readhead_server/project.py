@@ -1,0 +1,217 @@
+"""A workspace as the server sees it: its engine, its open documents, and what is being measured of them.
+
+1. A change: findings at once (after a short pause), the score after a longer one.
+2. A save: the score now, then what each term earns, then the perplexity.
+3. Every result is published only for the text that it was measured on; a newer text cancels what is on its way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from readhead.engine import Blame, Engine, EngineGoneError, Impacted, Scored
+from readhead.engine.client import EngineError
+from readhead.engine.results import text_stamp
+from readhead_server.annotations import Annotations
+
+if TYPE_CHECKING:
+    from readhead_server.documents import Document
+    from readhead_server.options import ServerOptions
+
+Publish = Callable[["Document", Annotations], None]
+"""Called when something new is known of a document."""
+Told = Callable[["Project", str, dict[str, Any]], None]
+
+
+class Project:
+    """One workspace."""
+
+    def __init__(self, root: Path, publish: Publish, told: Told, options: ServerOptions) -> None:
+        self.root = root
+        self.options = options
+        self.documents: dict[str, Document] = {}
+        self.annotations: dict[str, Annotations] = {}
+        self.engine = Engine(root, self._hear)
+        self._publish = publish
+        self._told = told
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._board: dict[str, str] = {}
+        if options.trusted:
+            self.engine.start()
+
+    # ---- documents ---------------------------------------------------------------------------------------------------
+
+    def open(self, document: Document) -> None:
+        """A document that was opened, or reopened."""
+        self.documents[document.uri] = document
+        self.annotations[document.uri] = Annotations(board=dict(self._board))
+        self._publish(document, self.annotations[document.uri])
+        self._begin(document, pause=0.0, saved=True)
+
+    def change(self, document: Document) -> None:
+        """A newer text: what is known stays, and is stale."""
+        self.documents[document.uri] = document
+        self._publish(document, self._notes(document))
+        if self.options.score_while_typing:
+            self._begin(document, pause=self.options.pause, saved=False)
+        else:
+            self._cancel(document.uri)
+
+    def save(self, document: Document) -> None:
+        """Measure it now, all of it."""
+        self.documents[document.uri] = document
+        self._begin(document, pause=0.0, saved=True)
+
+    def close(self, uri: str) -> None:
+        """Forget a document."""
+        self._cancel(uri)
+        self.documents.pop(uri, None)
+        self.annotations.pop(uri, None)
+
+    def again(self) -> None:
+        """Measure all documents anew."""
+        for document in list(self.documents.values()):
+            self.annotations[document.uri] = replace(self._notes(document), stamp="", blame_stamp="")
+            self._begin(document, pause=0.0, saved=True)
+
+    async def end(self) -> None:
+        """Cancel everything, and let go of the engine."""
+        for uri in list(self._tasks):
+            self._cancel(uri)
+        await self.engine.close()
+
+    def _notes(self, document: Document) -> Annotations:
+        return self.annotations.setdefault(document.uri, Annotations(board=dict(self._board)))
+
+    # ---- measuring ---------------------------------------------------------------------------------------------------
+
+    def _begin(self, document: Document, *, pause: float, saved: bool) -> None:
+        self._cancel(document.uri)
+        if not self.options.trusted:
+            return
+        task = asyncio.create_task(self._measure(document, pause, saved=saved))
+        self._tasks[document.uri] = task
+        task.add_done_callback(lambda done: self._ended(document.uri, done))
+
+    def _cancel(self, uri: str) -> None:
+        task = self._tasks.pop(uri, None)
+        if task is not None:
+            task.cancel()
+
+    def _ended(self, uri: str, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(uri) is task:
+            del self._tasks[uri]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._told(self, "error", {"message": f"{type(error).__name__}: {error}"})
+
+    async def _measure(self, document: Document, pause: float, *, saved: bool) -> None:
+        await asyncio.sleep(pause)
+        if document.findings or not document.heads:
+            self._clear(document)
+            return
+        steps: list[Callable[[Document], Coroutine[Any, Any, None]]] = [self._score]
+        if saved:
+            steps += [self._blame] if self.options.blame else []
+            steps += [self._impact] if self.options.perplexity else []
+            steps += [self._others]
+        for step in steps:
+            try:
+                await step(document)
+            except EngineGoneError:
+                return  # it is started again, and everything is measured anew
+            except EngineError as error:
+                notes = self._notes(document)
+                notes.error = f"{error} ({error.hint})" if error.hint else str(error)
+                self._tell(document)
+                return
+
+    def _clear(self, document: Document) -> None:
+        """A text that cannot be measured has no figures; the old ones would be another text's."""
+        self.annotations[document.uri] = Annotations(board=dict(self._board))
+        self._tell(document)
+
+    async def _call(self, document: Document, method: str, **given: Any) -> Any:  # noqa: ANN401 - JSON
+        return await self.engine.call(method, source=document.source, name=document.name, **given)
+
+    async def _score(self, document: Document) -> None:
+        rows = await self._call(document, "score", heads=document.heads)
+        notes = self._notes(document)
+        notes.scores = {row["head"]: Scored.read(row) for row in rows}
+        notes.stamp = document.stamp
+        notes.error = ""
+        notes.other = None
+        notes.refused = {}
+        self._tell(document)
+
+    async def _blame(self, document: Document) -> None:
+        blames = {}
+        for head in document.heads:
+            rows = await self._call(document, "blame", head=head)
+            blames[head] = [Blame.read(row) for row in rows]
+        notes = self._notes(document)
+        notes.blames, notes.blame_stamp = blames, document.stamp
+        self._tell(document)
+
+    async def _impact(self, document: Document) -> None:
+        notes = self._notes(document)
+        for head in document.heads:
+            try:
+                found = await self._call(document, "impact", head=head)
+            except EngineGoneError:
+                raise
+            except EngineError as error:
+                notes.refused[head] = str(error)
+            else:
+                notes.impacts[head] = Impacted.read(found)
+            self._tell(document)
+
+    async def _others(self, document: Document) -> None:
+        rows = await self._call(document, "other_heads")
+        own = set(document.heads)
+        best = next((row for row in rows if row["head"] not in own), None)
+        if best is not None:
+            notes = self._notes(document)
+            score = next(iter(notes.scores.values()))
+            notes.other = replace(score, failures=[], mistakes=[], rank=None, of=None, **best)
+            self._tell(document)
+
+    def _tell(self, document: Document) -> None:
+        """Publish, unless the document has changed or gone meanwhile."""
+        current = self.documents.get(document.uri)
+        if current is not None and current.version == document.version:
+            self._publish(document, self._notes(document))
+
+    # ---- the engine --------------------------------------------------------------------------------------------------
+
+    def _hear(self, event: str, given: dict[str, Any]) -> None:
+        if event == "state":
+            if given["state"] == "ready":
+                asyncio.get_running_loop().create_task(self._ready())
+            self._told(self, event, given)
+            for document in self.documents.values():
+                self._publish(document, self._notes(document))
+        elif event == "switches":
+            self._set_board(given["heads"])
+        elif event == "ranked":
+            for document in list(self.documents.values()):
+                self._begin(document, pause=0.0, saved=True)
+        else:
+            self._told(self, event, given)
+
+    async def _ready(self) -> None:
+        try:
+            switches = await self.engine.call("switches")
+        except (EngineGoneError, EngineError):
+            return
+        self._set_board(switches["heads"])
+        self.again()
+
+    def _set_board(self, heads: dict[str, str]) -> None:
+        self._board = {head: text_stamp(source) for head, source in heads.items()}
+        for document in self.documents.values():
+            self._notes(document).board = dict(self._board)
+            self._publish(document, self._notes(document))
