@@ -28,7 +28,7 @@ from readhead.workspace import STATE
 if TYPE_CHECKING:
     from readhead.engine.works import Works
 
-SLOW = frozenset({"rank", "fit", "front", "refine", "other_heads"})
+SLOW = frozenset({"rank", "fit", "front", "refine", "record", "other_heads"})
 """Calls that are done in a lane of their own, beside the quick ones."""
 URGENCY = {"score": 0, "flip": 0, "switches": 0, "facts": 0, "cards": 0, "pattern": 1, "worst_texts": 1, "blame": 2}
 """Which call comes first; those that are not named come last."""
