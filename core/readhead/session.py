@@ -462,7 +462,7 @@ class Session:
         rounds: int = ROUNDS,
         only: Collection[int] = (),
     ) -> list[Fitted]:
-        """Each program's constants fitted to its heads, on `fit`, as `fit_constants` does with `only`; no file is written.
+        """Each program's constants, or `only` some, fitted to its heads as `fit_constants` does; no file is written.
 
         A new text has no recorded scores: they were the old one's.
         """
