@@ -186,7 +186,10 @@ class Host:
             raise UsageError(f"the engine does not know {method!r}", hint=f"it knows: {', '.join(METHODS)}")
         if lane is None or lane not in self._works:
             raise UsageError("the engine could not open the workspace", hint="see its state")
-        return self._works[lane].call(method, job, partial(reply, "part"), given)
+        result = self._works[lane].call(method, job, partial(reply, "part"), given)
+        if method == "rank":
+            self._ranked(result, None)  # the other lane has to know of it, too
+        return result
 
     def _done(self, front_end: _FrontEnd, number: int, result: Any, error: BaseException | None) -> None:  # noqa: ANN401
         """In a lane."""
