@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Publish = Callable[["Document", Annotations], None]
 """Called when something new is known of a document."""
+UNTRUSTED = "RH920"
+"""Code of what is refused in a workspace that is not trusted."""
 Told = Callable[["Project", str, dict[str, Any]], None]
 
 
@@ -83,6 +85,22 @@ class Project:
         for uri in list(self._tasks):
             self._cancel(uri)
         await self.engine.close()
+
+    async def ask(self, method: str, **given: Any) -> Any:  # noqa: ANN401 - JSON
+        """Call the engine for a user who waits.
+
+        Raises:
+            EngineError: what it says is wrong; that nothing runs in a workspace that is not trusted.
+            EngineGoneError: if it ended meanwhile.
+        """
+        if not self.options.trusted:
+            message = "the workspace is not trusted: nothing of it runs"
+            raise EngineError(UNTRUSTED, message, "trust it in the editor if you know where it comes from")
+        return await self.engine.call(method, **given)
+
+    def notes(self, document: Document) -> Annotations:
+        """What is known of a document."""
+        return self._notes(document)
 
     def _notes(self, document: Document) -> Annotations:
         return self.annotations.setdefault(document.uri, Annotations(board=dict(self._board)))

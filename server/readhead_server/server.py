@@ -12,6 +12,7 @@ from typing import Any
 from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
+from pygls.uris import to_fs_path
 
 from readhead import __version__
 from readhead_server.annotations import Annotations
@@ -26,10 +27,12 @@ from readhead_server.diagnostics import (
     syntax_diagnostics,
 )
 from readhead_server.documents import Document, open_document
+from readhead_server.failures import Pages, Place, shows_pages
 from readhead_server.hints import inlay_hints
 from readhead_server.lenses import code_lenses
 from readhead_server.options import ServerOptions
 from readhead_server.project import Project
+from readhead_server.working import Working, forward, work
 
 SCHEME = "readhead"
 
@@ -53,6 +56,8 @@ class ReadheadServer(LanguageServer):
         self.options = ServerOptions()
         self.projects: dict[Path, Project] = {}
         self.store = DiagnosticStore()
+        self.pages = Pages()
+        self.works: list[Working] = []
         self._refreshing: set[str] = set()
 
     # ---- what the client can -----------------------------------------------------------------------------------------
@@ -76,6 +81,16 @@ class ReadheadServer(LanguageServer):
             return None
         text = self.workspace.text_documents[uri]
         return open_document(uri, text.version, text.source, self.units)
+
+    def document_at(self, path: Path) -> Document | None:
+        """The document of a program file: as it is open, or else as it is on disk."""
+        for uri in list(self.workspace.text_documents):
+            if to_fs_path(uri) == str(path):
+                return self.snapshot(uri)
+        try:
+            return open_document(path.as_uri(), None, path.read_text("utf-8"), self.units)
+        except (OSError, ValueError):
+            return None
 
     def project_of(self, document: Document) -> Project:
         """Its workspace; the first document of one starts its engine."""
@@ -104,6 +119,8 @@ class ReadheadServer(LanguageServer):
             self.refresh("diagnostic")
         self.refresh("lens")
         self.refresh("hint")
+        for uri in self.pages.outdated(document, annotations):
+            self.refresh(uri)
         self.protocol.notify(
             "readhead/scored", {"uri": document.uri, "version": document.version, "stamp": annotations.stamp}
         )
@@ -132,10 +149,14 @@ class ReadheadServer(LanguageServer):
             self.workspace_inlay_hint_refresh(None)
         elif what == "diagnostic" and workspace.diagnostics and workspace.diagnostics.refresh_support:
             self.workspace_diagnostic_refresh(None)
+        elif Place.read(what) is not None and workspace.text_document_content:
+            self.workspace_text_document_content_refresh(lsp.TextDocumentContentRefreshParams(what))
 
     def told(self, project: Project, event: str, given: dict[str, Any]) -> None:
         """What a project says: the state of its engine, progress, mistakes."""
         self.protocol.notify(f"readhead/{event}", {"root": str(project.root), **given})
+        if event == "progress":
+            forward(self, project, given)
         if event == "state" and given.get("state") == "failed":
             error = given.get("error") or {}
             hint = f"\n{error['hint']}" if error.get("hint") else ""
@@ -216,13 +237,34 @@ def hints(ls: ReadheadServer, params: lsp.InlayHintParams) -> list[lsp.InlayHint
     return [] if known is None else inlay_hints(known[0], known[2], params.range)
 
 
+async def failures(ls: ReadheadServer, params: lsp.TextDocumentContentParams) -> lsp.TextDocumentContentResult:
+    """A page of where a program fails."""
+    return lsp.TextDocumentContentResult(await ls.pages.content(ls, params.uri))
+
+
+async def failures_text(ls: ReadheadServer, *given: Any) -> str:  # noqa: ANN401 - `uri, head[, number of the dev text]`
+    """The same, for a client without virtual documents."""
+    uri, head, *rest = given
+    sequence = rest[0] if rest else None
+    return await ls.pages.content(ls, Place(Path(to_fs_path(uri) or ""), head, sequence).uri)
+
+
+async def compare(ls: ReadheadServer, uri: str, head: str) -> str | None:
+    """Open the page of a document's worst text; its text where the client cannot."""
+    page = Place(Path(to_fs_path(uri) or ""), head).uri
+    if not shows_pages(ls.client_capabilities):
+        return await ls.pages.content(ls, page)
+    await ls.window_show_document_async(lsp.ShowDocumentParams(page, take_focus=True))
+    return None
+
+
 async def flip(ls: ReadheadServer, uri: str, head: str) -> None:
     """Put the document's program into the model, or the head back."""
     known = ls.known(uri)
     if known is not None:
         document, project, annotations = known
         source = None if annotations.board.get(head) == document.stamp else document.source
-        await project.engine.call("flip", heads={head: source})
+        await work(ls, f"Flip {head}", project, lambda _: project.ask("flip", heads={head: source}))
 
 
 def score(ls: ReadheadServer, uri: str) -> None:
@@ -252,12 +294,15 @@ FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
     ),
     lsp.TEXT_DOCUMENT_CODE_LENS: (lenses, lsp.CodeLensOptions(resolve_provider=False)),
     lsp.TEXT_DOCUMENT_INLAY_HINT: (hints, None),
+    lsp.WORKSPACE_TEXT_DOCUMENT_CONTENT: (failures, None),
 }
 """Handlers by method, with what is told of them at the start."""
 COMMANDS: dict[str, Callable[..., Any]] = {
     "readhead.flip": flip,
     "readhead.score": score,
     "readhead.restart": restart,
+    "readhead.compare": compare,
+    "readhead.failures": failures_text,
 }
 
 
