@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from lsprotocol import types as lsp
+from pygls.exceptions import JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 from pygls.uris import to_fs_path
 
 from readhead import __version__
+from readhead_server import views
 from readhead_server.annotations import Annotations
 from readhead_server.convert import Units
 from readhead_server.diagnostics import (
@@ -237,6 +239,24 @@ def hints(ls: ReadheadServer, params: lsp.InlayHintParams) -> list[lsp.InlayHint
     return [] if known is None else inlay_hints(known[0], known[2], params.range)
 
 
+async def heads(ls: ReadheadServer, params: Any) -> views.HeadsResult:  # noqa: ANN401 - see `views`
+    """All heads' cards."""
+    return await views.heads(_asked(ls, views.read(views.HeadsParams, params).uri)[1])
+
+
+async def pattern(ls: ReadheadServer, params: Any) -> views.PatternResult:  # noqa: ANN401 - as above
+    """A head's pattern beside a prediction."""
+    wanted = views.read(views.PatternParams, params)
+    return await views.pattern(*_asked(ls, wanted.uri), wanted)
+
+
+def _asked(ls: ReadheadServer, uri: str) -> tuple[Document, Project]:
+    known = ls.known(uri)
+    if known is None:
+        raise JsonRpcInvalidParams(f"{uri} is no open program of a workspace")
+    return known[0], known[1]
+
+
 async def failures(ls: ReadheadServer, params: lsp.TextDocumentContentParams) -> lsp.TextDocumentContentResult:
     """A page of where a program fails."""
     return lsp.TextDocumentContentResult(await ls.pages.content(ls, params.uri))
@@ -295,6 +315,8 @@ FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
     lsp.TEXT_DOCUMENT_CODE_LENS: (lenses, lsp.CodeLensOptions(resolve_provider=False)),
     lsp.TEXT_DOCUMENT_INLAY_HINT: (hints, None),
     lsp.WORKSPACE_TEXT_DOCUMENT_CONTENT: (failures, None),
+    views.HEADS: (heads, None),
+    views.PATTERN: (pattern, None),
 }
 """Handlers by method, with what is told of them at the start."""
 COMMANDS: dict[str, Callable[..., Any]] = {
