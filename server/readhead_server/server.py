@@ -6,8 +6,10 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcInvalidParams
@@ -16,8 +18,9 @@ from pygls.protocol import LanguageServerProtocol, lsp_method
 from pygls.uris import to_fs_path
 
 from readhead import __version__
-from readhead_server import views
+from readhead_server import configuration, views
 from readhead_server.annotations import Annotations
+from readhead_server.configuration import configured
 from readhead_server.convert import Units
 from readhead_server.diagnostics import (
     RUN,
@@ -34,7 +37,8 @@ from readhead_server.hints import inlay_hints
 from readhead_server.lenses import code_lenses
 from readhead_server.options import ServerOptions
 from readhead_server.project import Project
-from readhead_server.working import Working, forward, work
+from readhead_server.watched import files_changed
+from readhead_server.working import Working, forward, trusts, work
 
 SCHEME = "readhead"
 
@@ -56,6 +60,10 @@ class ReadheadServer(LanguageServer):
     def __init__(self) -> None:
         super().__init__("readhead", __version__, protocol_cls=_Protocol, max_workers=2)
         self.options = ServerOptions()
+        self.given = self.options
+        """What the client gave at the start."""
+        self.settings: Any = {}
+        self._problems: set[str] = set()
         self.projects: dict[Path, Project] = {}
         self.store = DiagnosticStore()
         self.pages = Pages()
@@ -79,16 +87,21 @@ class ReadheadServer(LanguageServer):
 
     def snapshot(self, uri: str) -> Document | None:
         """The document as it is now; None for one that is none of ours, or not open."""
-        if uri not in self.workspace.text_documents:
+        text = self.workspace.text_documents.get(unquote(uri))  # pygls keeps them by that
+        if text is None:
             return None
-        text = self.workspace.text_documents[uri]
         return open_document(uri, text.version, text.source, self.units)
+
+    def open_at(self, path: Path) -> Document | None:
+        """The open document of a program file."""
+        opened = [text.uri for text in self.workspace.text_documents.values() if text.path == str(path)]
+        return self.snapshot(opened[0]) if opened else None
 
     def document_at(self, path: Path) -> Document | None:
         """The document of a program file: as it is open, or else as it is on disk."""
-        for uri in list(self.workspace.text_documents):
-            if to_fs_path(uri) == str(path):
-                return self.snapshot(uri)
+        found = self.open_at(path)
+        if found is not None:
+            return found
         try:
             return open_document(path.as_uri(), None, path.read_text("utf-8"), self.units)
         except (OSError, ValueError):
@@ -107,6 +120,49 @@ class ReadheadServer(LanguageServer):
             return None
         project = self.project_of(document)
         return document, project, project.annotations.setdefault(uri, Annotations())
+
+    def configure(self, settings: Any) -> None:  # noqa: ANN401 - JSON
+        """Take the client's settings, now or later; what is wrong with them is told once."""
+        self.settings = settings
+        options, problems = configured(self.given, settings)
+        for problem in problems:
+            if problem not in self._problems:
+                self._problems.add(problem)
+                self.window_log_message(lsp.LogMessageParams(lsp.MessageType.Warning, f"Readhead: {problem}"))
+        if options != self.options:
+            self.options = options
+            for project in self.projects.values():
+                project.configure(options)
+
+    def reconsider(self) -> None:
+        """See anew to which workspaces the open files belong, if to any."""
+        for uri in [text.uri for text in self.workspace.text_documents.values()]:
+            document = self.snapshot(uri)
+            for root, project in self.projects.items():
+                if uri in project.documents and (document is None or document.root != root):
+                    project.close(uri)
+                    self.forget(uri)
+            if document is not None and uri not in self.project_of(document).documents:
+                self.project_of(document).open(document)
+
+    def forget(self, uri: str) -> None:
+        """A document that is ours no more is told to have nothing wrong with it."""
+        self.store.drop(uri)
+        self.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri=uri, diagnostics=[]))
+
+    def within(self, folder: str) -> list[Path]:
+        """The roots of the workspaces in a folder."""
+        whole = Path(folder).resolve()
+        return [root for root in self.projects if root.is_relative_to(whole)]
+
+    async def leave(self, folder: str) -> None:
+        """Let go of the workspaces in a folder."""
+        for root in self.within(folder):
+            project = self.projects.pop(root)
+            for uri in list(project.documents):
+                project.close(uri)
+                self.forget(uri)
+            await project.end()
 
     def publish(self, document: Document, annotations: Annotations) -> None:
         """Something new is known: diagnostics are pushed or asked for, lenses and hints asked for again."""
@@ -176,8 +232,38 @@ class ReadheadServer(LanguageServer):
 def initialize(ls: ReadheadServer, params: lsp.InitializeParams) -> None:
     """Take the client's options."""
     ls.options, problems = ls.options.updated(params.initialization_options or {})
+    ls.given = ls.options
     for problem in problems:
         ls.window_show_message(lsp.ShowMessageParams(lsp.MessageType.Warning, f"Readhead: {problem}"))
+
+
+async def initialized(ls: ReadheadServer, _: lsp.InitializedParams) -> None:
+    """Ask for the client's settings, and to be told of changes."""
+    await configuration.begin(ls)
+
+
+async def did_change_configuration(ls: ReadheadServer, params: lsp.DidChangeConfigurationParams) -> None:
+    """Take the client's settings."""
+    await configuration.pull(ls, params.settings)
+
+
+def did_change_trust(ls: ReadheadServer, params: Any) -> None:  # noqa: ANN401 - `{"trusted": true}`
+    """Take the client's word."""
+    ls.given = replace(ls.given, trusted=params.trusted is True)
+    ls.configure(ls.settings)
+
+
+def did_change_watched_files(ls: ReadheadServer, params: lsp.DidChangeWatchedFilesParams) -> None:
+    """Start again, measure again or rank again what depends on them."""
+    files_changed(ls, params.changes)
+
+
+async def did_change_folders(ls: ReadheadServer, params: lsp.DidChangeWorkspaceFoldersParams) -> None:
+    """Let go of what was taken away; look at what came."""
+    for folder in params.event.removed:
+        await ls.leave(to_fs_path(folder.uri) or folder.uri)
+    if params.event.added:
+        ls.reconsider()
 
 
 async def shutdown(ls: ReadheadServer, _: None) -> None:
@@ -211,8 +297,7 @@ def did_close(ls: ReadheadServer, params: lsp.DidCloseTextDocumentParams) -> Non
     uri = params.text_document.uri
     for project in ls.projects.values():
         project.close(uri)
-    ls.store.drop(uri)
-    ls.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri=uri, diagnostics=[]))
+    ls.forget(uri)
 
 
 def pull_diagnostics(ls: ReadheadServer, params: lsp.DocumentDiagnosticParams) -> lsp.DocumentDiagnosticReport:
@@ -290,20 +375,25 @@ async def flip(ls: ReadheadServer, uri: str, head: str) -> None:
 def score(ls: ReadheadServer, uri: str) -> None:
     """Measure a document now."""
     known = ls.known(uri)
-    if known is not None:
+    if known is not None and trusts(ls):
         known[1].save(known[0])
 
 
 def restart(ls: ReadheadServer, uri: str) -> None:
     """Start a document's engine again."""
     known = ls.known(uri)
-    if known is not None:
-        known[1].engine.restart()
+    if known is not None and trusts(ls):
+        known[1].restart()
 
 
 FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
     lsp.INITIALIZE: (initialize, None),
+    lsp.INITIALIZED: (initialized, None),
     lsp.SHUTDOWN: (shutdown, None),
+    lsp.WORKSPACE_DID_CHANGE_CONFIGURATION: (did_change_configuration, None),
+    lsp.WORKSPACE_DID_CHANGE_WATCHED_FILES: (did_change_watched_files, None),
+    lsp.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: (did_change_folders, None),
+    configuration.TRUSTED: (did_change_trust, None),
     lsp.TEXT_DOCUMENT_DID_OPEN: (did_open, None),
     lsp.TEXT_DOCUMENT_DID_CHANGE: (did_change, None),
     lsp.TEXT_DOCUMENT_DID_SAVE: (did_save, None),

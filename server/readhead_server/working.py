@@ -113,6 +113,13 @@ async def work(
         ls.works.remove(working)
 
 
+def trusts(ls: ReadheadServer) -> bool:
+    """Whether the workspace may run; the user is told where it may not."""
+    if not ls.options.trusted:
+        tell(ls, "The workspace is not trusted: nothing of it runs", kind=lsp.MessageType.Warning)
+    return ls.options.trusted
+
+
 async def answer_of(asked: Awaitable[T]) -> T:
     """What the client answers. An answer that comes after a cancel would be an error in pygls 2.1: it is let come."""
     return await asyncio.shield(asyncio.ensure_future(asked))
