@@ -62,7 +62,8 @@ async def pull(ls: ReadheadServer, told: Any) -> None:  # noqa: ANN401 - JSON
     workspace = ls.client_capabilities.workspace
     if workspace is not None and workspace.configuration:
         params = lsp.ConfigurationParams([lsp.ConfigurationItem(section=SECTION)])
-        (settings,) = await answer_of(ls.workspace_configuration_async(params))
+        answer = await answer_of(ls.workspace_configuration_async(params))
+        settings = answer[0] if answer else None
     else:
         settings = section_of(told)
     if settings is not None:

@@ -18,7 +18,7 @@ from pygls.protocol import LanguageServerProtocol, lsp_method
 from pygls.uris import to_fs_path
 
 from readhead import __version__
-from readhead_server import configuration, views
+from readhead_server import configuration, long_actions, views
 from readhead_server.annotations import Annotations
 from readhead_server.configuration import configured
 from readhead_server.convert import Units
@@ -372,6 +372,51 @@ async def flip(ls: ReadheadServer, uri: str, head: str) -> None:
         await work(ls, f"Flip {head}", project, lambda _: project.ask("flip", heads={head: source}))
 
 
+def code_actions(ls: ReadheadServer, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
+    """What can be done with a program."""
+    document = ls.snapshot(params.text_document.uri) if ls.options.trusted else None
+    return [] if document is None else long_actions.code_actions(document, params.range, params.context.only)
+
+
+async def fit(ls: ReadheadServer, *given: Any) -> long_actions.Outcome | None:  # noqa: ANN401 - `uri[, position]`
+    """Fit all constants, or the one at a position."""
+    uri, position = (*given, None)[:2]
+    return await long_actions.fit(ls, uri, None if position is None else _position(position))
+
+
+def _position(given: Any) -> lsp.Position:  # noqa: ANN401 - `{"line": 0, "character": 0}`
+    try:
+        return lsp.Position(given["line"], given["character"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise JsonRpcInvalidParams(f"{given!r} is no position") from error
+
+
+async def front(ls: ReadheadServer, uri: str, head: str) -> list[dict[str, Any]] | None:
+    """The programs for a head by size, as a preview."""
+    return await long_actions.front(ls, uri, head)
+
+
+async def pick(ls: ReadheadServer, *given: Any) -> long_actions.Outcome | None:  # noqa: ANN401 - `uri, head[, terms]`
+    """Put one of them into the document."""
+    uri, head, terms = (*given, None)[:3]
+    return await long_actions.pick(ls, uri, head, terms)
+
+
+async def refine(ls: ReadheadServer, uri: str, head: str) -> long_actions.Outcome | None:
+    """Ask the language model for a closer program."""
+    return await long_actions.refine(ls, uri, head)
+
+
+async def record(ls: ReadheadServer, uri: str) -> long_actions.Outcome | None:
+    """Write the scores into the metadata."""
+    return await long_actions.record(ls, uri)
+
+
+async def create(ls: ReadheadServer, uri: str, head: str) -> long_actions.Outcome | None:
+    """A new file with the best symbolic program for a head."""
+    return await long_actions.create(ls, uri, head)
+
+
 def score(ls: ReadheadServer, uri: str) -> None:
     """Measure a document now."""
     known = ls.known(uri)
@@ -405,6 +450,7 @@ FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
     lsp.TEXT_DOCUMENT_CODE_LENS: (lenses, lsp.CodeLensOptions(resolve_provider=False)),
     lsp.TEXT_DOCUMENT_INLAY_HINT: (hints, None),
     lsp.WORKSPACE_TEXT_DOCUMENT_CONTENT: (failures, None),
+    lsp.TEXT_DOCUMENT_CODE_ACTION: (code_actions, lsp.CodeActionOptions(code_action_kinds=[long_actions.REWRITE])),
     views.HEADS: (heads, None),
     views.PATTERN: (pattern, None),
 }
@@ -415,6 +461,12 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "readhead.restart": restart,
     "readhead.compare": compare,
     "readhead.failures": failures_text,
+    "readhead.front": front,
+    long_actions.FIT: fit,
+    long_actions.PICK: pick,
+    long_actions.REFINE: refine,
+    long_actions.RECORD: record,
+    long_actions.CREATE: create,
 }
 
 

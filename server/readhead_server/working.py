@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from lsprotocol import types as lsp
+from pygls.exceptions import JsonRpcException
 
 from readhead.engine import EngineGoneError
 from readhead.engine.client import EngineError
@@ -67,11 +68,12 @@ class Working:
             return
         await asyncio.sleep(_QUIET_S)
         progress, token = self._ls.work_done_progress, str(uuid.uuid4())
-        creating = asyncio.ensure_future(progress.create_async(token))
-        creating.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may wait by then
-        await asyncio.wait({creating}, timeout=_CLIENT_S)
-        if not creating.done() or creating.exception() is not None:
+        try:
+            await asyncio.wait_for(answer_of(progress.create_async(token)), _CLIENT_S)
+        except TimeoutError:
             return
+        if token not in progress.tokens:
+            return  # it was refused
         self._token = token
         progress.tokens[token].add_done_callback(lambda _: task.cancel())
         progress.begin(token, lsp.WorkDoneProgressBegin(title=self._title, cancellable=True, percentage=0))
@@ -120,9 +122,17 @@ def trusts(ls: ReadheadServer) -> bool:
     return ls.options.trusted
 
 
-async def answer_of(asked: Awaitable[T]) -> T:
-    """What the client answers. An answer that comes after a cancel would be an error in pygls 2.1: it is let come."""
-    return await asyncio.shield(asyncio.ensure_future(asked))
+async def answer_of(asked: Awaitable[T]) -> T | None:
+    """What the client answers; None where it refuses to.
+
+    An answer that comes after a cancel would be an error in pygls 2.1: it is let come.
+    """
+    answer = asyncio.ensure_future(asked)
+    answer.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may wait by then
+    try:
+        return await asyncio.shield(answer)
+    except JsonRpcException:
+        return None
 
 
 def tell(ls: ReadheadServer, message: str, hint: str = "", *, kind: lsp.MessageType = lsp.MessageType.Error) -> None:

@@ -62,7 +62,8 @@ def commands_on(uri: str) -> Iterator[tuple[str, list[Any]]]:
     for name, command in COMMANDS.items():
         parameters = list(inspect.signature(command).parameters.values())[1:]
         is_open = parameters[0].kind is inspect.Parameter.VAR_POSITIONAL
-        yield name, [uri, "L0H1"] if is_open else [{"uri": uri, "head": "L0H1"}[each.name] for each in parameters]
+        opened = [uri] if name == "readhead.fit" else [uri, "L0H1"]
+        yield name, opened if is_open else [{"uri": uri, "head": "L0H1"}[each.name] for each in parameters]
 
 
 def test_settings_lie_over_what_was_given_at_the_start_and_go_when_they_are_unset() -> None:
