@@ -161,6 +161,8 @@ def looks_at(tokens: list[str], weights: Array, query: int) -> str:
 def named(token: str) -> str:
     """A token in a sentence: `` `she` ``, or what a mark is called."""
     bare = token.strip(" ")
+    if token and not bare:
+        return "the space"
     if bare in _NAMES:
         return _NAMES[bare]
     shown = "".join(character if character.isprintable() else repr(character)[1:-1] for character in bare or token)

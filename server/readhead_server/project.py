@@ -46,6 +46,7 @@ class Project:
         self._told = told
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._later_tasks: set[asyncio.Task[None]] = set()
+        self._closing: asyncio.Task[None] | None = None
         self._ranking: asyncio.Task[None] | None = None
         self._board: dict[str, str] = {}
         if options.trusted:
@@ -102,14 +103,20 @@ class Project:
         if before.trusted and not options.trusted:
             for uri in list(self._tasks):
                 self._cancel(uri)
-            self._later(self.engine.close())
+            self._closing = self._later(self.engine.close())
             self.annotations.clear()
         elif options.trusted and not before.trusted:
-            self.engine.start()
+            self._later(self._start())
         for document in list(self.documents.values()):
             self._publish(document, self._notes(document))
             if before.trusted:
                 self._begin(document, pause=0.0, saved=True)
+
+    async def _start(self) -> None:
+        if self._closing is not None:
+            await self._closing
+        if self.options.trusted:
+            self.engine.start()
 
     def restart(self) -> None:
         """Start the engine again, with the settings as they are now."""

@@ -53,6 +53,22 @@ class _Protocol(LanguageServerProtocol):
             result.capabilities.workspace.text_document_content = lsp.TextDocumentContentOptions(schemes=[SCHEME])
         return result
 
+    def _execute_handler(
+        self,
+        msg_id: str | int,
+        handler: Callable[..., Any],
+        callback: Callable[..., Any],
+        args: tuple[Any, ...] | None = None,
+        kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        """As in pygls, where cancelling the request of a command (2.1.1) answers it, and lets the command go on."""
+        super()._execute_handler(msg_id, handler, callback, args, kwargs)
+        outer = getattr(callback, "keywords", {}).get("result_future")
+        inner = self._request_futures.get(msg_id)
+        if outer is not None and inner is not None:
+            outer.add_done_callback(lambda done: inner.cancel() if done.cancelled() else None)
+            inner.add_done_callback(lambda _: self._request_futures.pop(msg_id, None))
+
 
 class ReadheadServer(LanguageServer):
     """Its state: options, projects by root, diagnostics."""
@@ -249,7 +265,7 @@ async def did_change_configuration(ls: ReadheadServer, params: lsp.DidChangeConf
 
 def did_change_trust(ls: ReadheadServer, params: Any) -> None:  # noqa: ANN401 - `{"trusted": true}`
     """Take the client's word."""
-    ls.given = replace(ls.given, trusted=params.trusted is True)
+    ls.given = replace(ls.given, trusted=getattr(params, "trusted", None) is True)
     ls.configure(ls.settings)
 
 

@@ -167,7 +167,8 @@ def test_trust_that_the_client_gives_starts_the_engine_and_trust_that_goes_ends_
         uri = client.open(file)
         client.notify("readhead/trusted", {"trusted": True})
         await client.until(lambda: client.server.known(uri)[2].scores)
-        client.notify("readhead/trusted", {"trusted": False})
+        for trusted in (False, True, False):
+            client.notify("readhead/trusted", {"trusted": trusted})
         await client.until(lambda: engines[0].state == "closed")
         calls = len(engines[0].calls)
         client.notify("textDocument/didSave", {"textDocument": {"uri": uri}})

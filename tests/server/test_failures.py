@@ -71,6 +71,7 @@ def test_a_page_links_to_the_next_worst_text_and_back() -> None:
 
 def test_marks_are_called_by_name_and_a_token_that_looks_at_itself_says_so() -> None:
     assert named(" ,") == "the comma"
+    assert named(" ") == "the space"
     assert named("a`b") == "``a`b``"
     assert looks_at(["a", "b"], np.array([0.2, 0.8]), 1) == "itself (0.80)"
 

@@ -14,7 +14,7 @@ from readhead_server import working
 from readhead_server.convert import Units
 from readhead_server.documents import Document
 from readhead_server.long_actions import code_actions, constant_at, free_path, in_place_of
-from server.wire import PROGRAM, Client, FakeEngine, talk
+from server.wire import PROGRAM, Client, FakeEngine, Refused, talk
 
 Answers = dict[str, Any]
 
@@ -336,6 +336,25 @@ def test_a_cancel_stops_the_engines_work_ends_the_progress_and_says_nothing(
         client.notify("window/workDoneProgress/cancel", {"token": client.messages("$/progress")[0]["token"]})
         assert await task is None
         assert engines[0].cancelled == ["fit"]
+        assert progress_of(client) == ["begin", "end"]
+        assert client.shown == []
+
+    talk(work, PROGRESS)
+
+
+def test_cancelling_the_commands_request_stops_the_engines_work_too(
+    file: Path, answers: Answers, engines: list[FakeEngine]
+) -> None:
+    answers["fit"] = lambda **_: asyncio.sleep(60)
+
+    async def work(client: Client) -> None:
+        client.handlers["window/workDoneProgress/create"] = lambda _: None
+        task = asyncio.create_task(client.command("readhead.fit", client.open(file)))
+        await client.until(lambda: progress_of(client))
+        client.notify("$/cancelRequest", {"id": client.last_id})
+        with pytest.raises(Refused):
+            await task
+        await client.until(lambda: engines[0].cancelled)
         assert progress_of(client) == ["begin", "end"]
         assert client.shown == []
 

@@ -121,6 +121,7 @@ class Client:
         """Requests and notifications of the server."""
         self.handlers: dict[str, Callable[[Any], Any]] = {}
         self._numbers = itertools.count(1)
+        self.last_id = 0
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         server.protocol.set_writer(self, include_headers=False)
@@ -165,7 +166,7 @@ class Client:
         self._send({"method": method, "params": params})
 
     async def request(self, method: str, params: Any = None) -> Any:
-        number = next(self._numbers)
+        number = self.last_id = next(self._numbers)
         future = self._waiting[number] = asyncio.get_running_loop().create_future()
         self._send({"id": number, "method": method, "params": params})
         return await asyncio.wait_for(future, 10)
