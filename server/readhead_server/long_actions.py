@@ -19,7 +19,7 @@ from lsprotocol import types as lsp
 from readhead.program import metadata_block
 from readhead.record import without_record
 from readhead.synthesis.literals import Constant, free_constants
-from readhead_server import edits
+from readhead_server import offers
 from readhead_server.working import Report, answer_of, tell, work
 
 if TYPE_CHECKING:
@@ -245,8 +245,8 @@ async def create(ls: ReadheadServer, uri: str, head: str) -> Outcome | None:
         return None
     row = next((each for each in rows if each.get("chosen")), rows[-1])
     path = free_path(Path(project.engine.facts["programs"]), head)
-    applied = edits.creates(ls.client_capabilities) and await edits.apply(
-        ls, edits.created(path, row["source"]), f"{title}: {path.name}"
+    applied = offers.creates(ls.client_capabilities) and await offers.apply(
+        ls, offers.created(path, row["source"]), f"{title}: {path.name}"
     )
     if applied and ls.client_capabilities.window and ls.client_capabilities.window.show_document:
         await answer_of(ls.window_show_document_async(lsp.ShowDocumentParams(path.as_uri(), take_focus=True)))
@@ -284,7 +284,7 @@ def _kept(ls: ReadheadServer, document: Document, title: str, why: str) -> Outco
 async def _offered(
     ls: ReadheadServer, document: Document, source: str, title: str, told: str, *, confirm: str = ""
 ) -> Outcome:
-    applied = await edits.offer(ls, document, source, title, confirm=confirm)
+    applied = await offers.offer(ls, document, source, title, confirm=confirm)
     if applied:
         tell(ls, f"{title}: {told}", kind=lsp.MessageType.Info)
     return Outcome(source, applied, told)

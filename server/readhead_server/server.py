@@ -396,7 +396,7 @@ async def flip(ls: ReadheadServer, uri: str, head: str) -> None:
         await work(ls, f"Flip {head}", project, lambda _: project.ask("flip", heads={head: source}))
 
 
-def code_actions(ls: ReadheadServer, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
+def actions(ls: ReadheadServer, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
     """What can be done with a program."""
     document = ls.snapshot(params.text_document.uri) if ls.options.trusted else None
     return [] if document is None else long_actions.code_actions(document, params.range, params.context.only)
@@ -479,7 +479,7 @@ FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
     lsp.TEXT_DOCUMENT_CODE_LENS: (lenses, lsp.CodeLensOptions(resolve_provider=False)),
     lsp.TEXT_DOCUMENT_INLAY_HINT: (hints, None),
     lsp.WORKSPACE_TEXT_DOCUMENT_CONTENT: (failures, None),
-    lsp.TEXT_DOCUMENT_CODE_ACTION: (code_actions, lsp.CodeActionOptions(code_action_kinds=[long_actions.REWRITE])),
+    lsp.TEXT_DOCUMENT_CODE_ACTION: (actions, lsp.CodeActionOptions(code_action_kinds=[long_actions.REWRITE])),
     views.HEADS: (heads, None),
     views.PATTERN: (pattern, None),
 }

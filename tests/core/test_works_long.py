@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from core.conftest import PROGRAM
+from readhead.engine import Engine, EngineGoneError
 from readhead.engine.jobs import Job
 from readhead.engine.works import Works
 from readhead.errors import ProgramError
@@ -52,3 +54,11 @@ def test_a_front_says_which_program_is_worth_its_terms(works: Works) -> None:
     rows = call(works, "front", head="L0H1", terms=2)
     assert sum(row["chosen"] for row in rows) == 1
     assert all(0 <= row["iou"] <= 1 for row in rows)
+
+
+def test_an_engine_that_was_not_started_says_so_instead_of_letting_one_wait(tmp_path: Path) -> None:
+    async def work() -> None:
+        await asyncio.wait_for(Engine(tmp_path).call("facts"), 5)
+
+    with pytest.raises(EngineGoneError, match="closed"):
+        asyncio.run(work())

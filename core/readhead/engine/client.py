@@ -105,8 +105,11 @@ class Engine:
 
         Raises:
             EngineError: if it cannot open the workspace.
+            EngineGoneError: if it was not started, or let go of.
         """
         while self.state != "ready":
+            if self.state == "closed":
+                raise EngineGoneError("the engine is closed", hint="it runs while a front end is attached")
             if self.state == "failed":
                 error = self.facts.get("error") or {}
                 raise EngineError(error.get("code", "RH900"), error.get("message", "failed"), error.get("hint", ""))
