@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from readhead.heads import HeadId
-from readhead.program import metadata_block
+from readhead.program import metadata_block, python_tree
 
 _THOUGHT: Final = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _FENCE: Final = re.compile(r"```[ \t]*(\w*)[ \t]*\r?\n(.*?)(?:```|\Z)", re.DOTALL)
@@ -132,7 +132,7 @@ def one_line(text: str) -> str:
 def _without_docstring(code: str) -> tuple[str, str]:
     """A module's docstring, or that of its function `head`, and the code without the module's."""
     try:
-        tree = ast.parse(code)
+        tree = python_tree(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return "", code
     first = tree.body[0] if tree.body else None
