@@ -118,7 +118,7 @@ class HeadDrafts:
         """Judge a candidate, unless an earlier run has."""
         known = self._run.notebook.candidate(self._head, candidate.number)
         if known is not None:
-            if known.is_kept:
+            if known.is_eligible:
                 self._judge.remember(known.number, known.source)
         else:
             if self._run.is_late:

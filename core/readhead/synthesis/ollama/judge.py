@@ -110,8 +110,10 @@ class Judge:
                 reason="far off",
                 detail=f"Jensen-Shannon distance {distance:.2f}, the best trivial program's is {self.floor_jsd:.2f}",
             )
-        self._known[candidate.number] = stacked
-        return self._finish(replace(candidate, stage="all texts"), watch)
+        judged = self._finish(replace(candidate, stage="all texts"), watch)
+        if judged.is_eligible:  # one that looks ahead must not keep out a causal one that predicts the same
+            self._known[candidate.number] = stacked
+        return judged
 
     def _finish(self, candidate: Candidate, watch: Watch) -> Candidate:
         watch(candidate)
