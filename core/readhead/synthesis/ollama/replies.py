@@ -106,10 +106,12 @@ def block_of(head: HeadId) -> str:
 def as_source(draft: Draft, block: str) -> str:
     """A draft as the text of a program file, with a block of metadata, which may be empty.
 
-    The explanation becomes the docstring, or else the code's own is it. What a model writes as metadata does not
-    count: recorded scores are measured, not claimed.
+    A fence around the code is taken away. The explanation becomes the docstring, or else the code's own is it. What a
+    model writes as metadata does not count: recorded scores are measured, not claimed.
     """
     code = draft.code.replace("\r\n", "\n").strip("\n")
+    fenced = _FENCE.match(code.lstrip())
+    code = fenced[2].strip("\n") if fenced else code
     claimed = metadata_block(f"{code}\n")
     if claimed is not None:
         code = (code[: claimed.start()] + code[claimed.end() :]).strip("\n")
