@@ -22,7 +22,7 @@ from readhead.errors import OllamaError
 from readhead.heads import HeadId
 from readhead.program import Program
 from readhead.synthesis.ollama.asking import Ask, Enough, Work
-from readhead.synthesis.ollama.client import Answer, BrokenAnswerError, Client, Question
+from readhead.synthesis.ollama.client import Answer, BrokenAnswerError, Client, Question, joined
 from readhead.synthesis.ollama.drafting import HeadDrafts, write_prompt
 from readhead.synthesis.ollama.judge import Judge
 from readhead.synthesis.ollama.notebook import About, Notebook, Page, is_settled
@@ -152,7 +152,7 @@ class _Sent:
         """What has come so far."""
         pieces = self.pieces.copy()
         return Answer(
-            text="".join(pieces),
+            text=joined(pieces),
             characters=self.page.question.characters,
             window=self.window,
             reply_tokens=len(pieces),
