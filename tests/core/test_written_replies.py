@@ -15,7 +15,7 @@ import types
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -278,7 +278,7 @@ def test_some_are_good_only_once_their_constants_are_fitted(answered: Answered) 
     for row in answered.rows:
         if row.iou is not None:
             reached[row.about, row.name].append(row.iou)
-    assert any(first < GOOD <= last for first, *_, last in reached.values())
+    assert any(values[0] < GOOD <= values[-1] for values in reached.values())
 
 
 def test_what_looks_ahead_is_kept_marked_and_never_chosen(answered: Answered) -> None:
@@ -324,6 +324,34 @@ def test_a_second_run_asks_nothing_and_brings_the_same(answered: Answered) -> No
     assert answered.again.candidates == answered.drafted.candidates
     assert all(exchange.earlier for exchange in answered.again.exchanges)
     assert (answered.again.tokens, answered.again.error) == (0, None)
+
+
+def test_a_second_run_loses_nothing_where_fitting_has_made_two_programs_one(target: Target, tmp_path: Path) -> None:
+    scores = (
+        ("4.0 * s.previous(1) + 1.5 * s.same_word", "6.0 * s.previous(1)"),
+        ("4.5 * s.previous(1) + 2.0 * s.same_word",),  # fitted, it is the first
+        ("5.0 * s.previous(1) + 1.0 * s.first",),
+        ("4.0 * s.previous(1) + 0.7 * s.itself",),
+        ("4.0 * s.previous(1) + 0.5 * s.key.is_short",),
+    )
+    replies = [
+        json.dumps(
+            {"programs": [{"explanation": "", "code": f"def head(s):\n    return softmax({x})\n"} for x in each]}
+        )
+        for each in scores
+    ]
+    with (
+        StandIn(replies, {"coder": Model(context_length=65536)}) as server,
+        Workspace(tmp_path, Settings()) as workspace,
+        Sandbox(allow_reduced=sys.platform != "linux") as sandbox,
+    ):
+        desk = Desk(target, OllamaSettings("coder", server.url), workspace, sandbox, Prompts.load())
+        wanted = replace(WANTED, count=2, rounds=2)
+        first, again = (draft_programs(desk, [HeadId(0, 0)], wanted) for _ in range(2))
+    sources = [candidate.source for candidate in first.candidates]
+    assert sources[0] == sources[2]
+    assert len(sources) == 6
+    assert again.candidates == first.candidates
 
 
 def drawn(view: Any) -> str:

@@ -52,15 +52,16 @@ class HeadDrafts:
         self._judge = Judge(run.desk.target, head, run.desk.sandbox, terms=run.wanted.terms)
         self._floor = measure_floor(run.desk.target, "fit").best(run.desk.target.geometry.index_of(head))[1]
         self._own: list[Candidate] = []
-        self._refined: set[str] = set()
+        self._refined: set[int] = set()
+        """Numbers of the candidates that went back; 0 is the program that the work started from."""
         self._rival: Rival | None = None
-        self._pool: list[tuple[float, str]] = []
-        """Distance and text of the programs that may be refined."""
+        self._pool: list[tuple[float, int, str]] = []
+        """Distance, number and text of the programs that may be refined."""
         if start is not None:
             measured = self._judge.measure(start.source)
             if measured is not None:
                 self._judge.remember(0, start.source)
-                self._pool.append((measured.jsd, start.source))
+                self._pool.append((measured.jsd, 0, start.source))
                 self._rival = Rival(start.source, measured.iou)
 
     def work(self) -> Work:
@@ -70,9 +71,10 @@ class HeadDrafts:
             if wanted.count:
                 yield from self._take("write", self._write_prompt, wanted.count)
             for number in range(1, wanted.rounds + 1):
-                parents = [pair for pair in sorted(self._pool) if pair[1] not in self._refined][: wanted.width]
-                for place, (_, source) in enumerate(parents, 1):
-                    self._refined.add(source)
+                # By number, for fitting may have made two texts one: an earlier run's steps must all come again.
+                parents = [each for each in sorted(self._pool) if each[1] not in self._refined][: wanted.width]
+                for place, (_, parent, source) in enumerate(parents, 1):
+                    self._refined.add(parent)
                     yield from self._take(f"refine {number}.{place}", self._refine_prompt(source), _REFINED)
         except Enough:
             pass
@@ -129,7 +131,7 @@ class HeadDrafts:
         self._run.drafted.candidates.append(known)
         self._run.show_candidate(known)
         if known.is_eligible and known.jsd is not None:
-            self._pool.append((known.jsd, known.source))
+            self._pool.append((known.jsd, known.number, known.source))
 
     def _fit_best(self) -> None:
         """Fit the constants of the best candidates."""
