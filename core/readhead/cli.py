@@ -282,7 +282,7 @@ def refine(
     time_limit: TimeLimit = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Have a language model revise programs where they predict worst."""
+    """Have a language model revise programs by their worst rows."""
     from readhead.record import check_writable, rewrite
     from readhead.synthesis.ollama.views import live_rows, revisions_view
 

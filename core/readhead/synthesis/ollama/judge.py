@@ -1,6 +1,7 @@
 """The cascade: the policy, one text, a few texts, all `fit` texts. Few candidates deserve the last.
 
-Programs of a language model run nowhere but in the sandbox, as generated ones: consent is checked before one is asked for.
+Programs of a language model run nowhere but in the sandbox. Whether generated ones may run at all is checked before one
+is asked for.
 """
 
 from __future__ import annotations
