@@ -118,11 +118,9 @@ def test_whatever_is_written_comes_back_as_it_was_written(written: tuple[list[Dr
 
 
 @tries
-@given(st.lists(drafts, min_size=1, max_size=3), st.booleans(), st.data())
+@given(listed=st.lists(drafts, min_size=1, max_size=3), escaped=st.booleans(), data=st.data())
 def test_of_a_reply_that_breaks_off_whole_programs_come_back_and_no_others(
-    listed: list[Draft],
-    escaped: bool,
-    data: st.DataObject,  # noqa: FBT001 - hypothesis passes by place
+    *, listed: list[Draft], escaped: bool, data: st.DataObject
 ) -> None:
     reply, whole_from = '{"programs": [', []
     for draft in listed:
