@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from typing import Final
 
 from readhead.synthesis.ollama.client import Answer
 from readhead.synthesis.ollama.notebook import About
@@ -35,6 +36,9 @@ class Enough(Exception):  # noqa: N818 - not an error
     """Nothing more can be asked."""
 
 
+_WHOLE: Final = ("whole", "whole 2", "whole 3")
+"""Steps in which a prompt that was cut is asked again, each with twice the window or more."""
+
 Found = list[tuple[Draft, int]]
 """Drafts, each with about the tokens that it took."""
 
@@ -52,27 +56,44 @@ def ask_for_drafts(run: Run, about: About, step: str, make: Make) -> Generator[A
 
     answer = yield Ask(about, step, make)
     found, problem = read(step, answer)
-    if answer.cut:
-        note(
-            f"the server read only {answer.prompt_tokens} tokens of the prompt, which did not fit the window of "
-            f"{answer.window}; it is asked again with a larger one"
-        )
-        answer = yield Ask(about, f"{step}, whole", make)
-        more, problem = read(f"{step}, whole", answer)
-        found += more
-    if problem and not found:
-        note(f"the reply cannot be used ({problem}); it is asked for once more")
+    first = answer
+    try:
+        for name in _WHOLE:
+            if not answer.cut:
+                break
+            note(
+                f"the server read only {answer.prompt_tokens} tokens of the prompt, which did not fit the window of "
+                f"{answer.window}; it is asked again with a larger one"
+            )
+            answer = yield Ask(about, f"{step}, {name}", make)
+            more, problem = read(f"{step}, {name}", answer)
+            found += more
+        if answer.cut:
+            note("the prompt was never read whole")
         first = answer
+        if problem and not found:
+            note(f"the reply cannot be used ({problem}); it is asked for once more")
 
-        def again(room: int) -> str:
-            return run.desk.prompts.again(make(room), beginning(first.text), problem)
+            def again(room: int) -> str:
+                return run.desk.prompts.again(make(room), beginning(first.text), problem)
 
-        second = yield Ask(about, f"{step}, again", again)
-        found, still = read(f"{step}, again", second, fences=True)
+            second = yield Ask(about, f"{step}, again", again)
+            found, still = read(f"{step}, again", second, fences=True)
+            found = found or _read(first, fences=True)[0]
+            if not found:
+                note(f"the second reply cannot be used either ({still}): {_cure(second)}")
+    except Enough:  # the server is gone, or the budget is spent: what there is by then counts
         found = found or _read(first, fences=True)[0]
         if not found:
-            note(f"the second reply cannot be used either ({still})")
+            raise
     return found
+
+
+def _cure(answer: Answer) -> str:
+    """What may help where a model gives no program twice."""
+    if answer.ending == "length":
+        return "allow longer replies in readhead.toml: [ollama] reply_tokens"
+    return "name another model in readhead.toml: [ollama] model"
 
 
 def _read(answer: Answer, *, fences: bool) -> tuple[Found, str]:
