@@ -70,6 +70,18 @@ def draft_programs(
     return run_work(desk, heads, begin, wanted, {head: known[head] for head in known})
 
 
+def check_desk(desk: Desk) -> None:
+    """See to it, before any work, that nothing but the server can keep a model from being asked.
+
+    Raises:
+        UsageError: if the server's address is none.
+        SandboxError: if generated programs may not be run here.
+    """
+    desk.sandbox.check_consent()
+    with Client(desk.settings):
+        pass
+
+
 def run_work(
     desk: Desk,
     subjects: Sequence[Subject],
