@@ -45,48 +45,67 @@ Found = list[tuple[Draft, int]]
 
 def ask_for_drafts(run: Run, about: About, step: str, make: Make) -> Generator[Ask, Answer, Found]:
     """The programs of an answer; none where it cannot be used, which the run's notes tell."""
-
-    def note(what: str) -> None:
-        run.drafted.notes.append(f"{about}, {step}: {what}")
-
-    def read(step: str, answer: Answer, *, fences: bool = False) -> tuple[Found, str]:
-        found, problem = _read(answer, fences=fences)
-        run.told(about, step, answer, len(found), problem)
-        return found, problem
-
-    answer = yield Ask(about, step, make)
-    found, problem = read(step, answer)
-    first = answer
+    asking = _Asking(run, about, step)
+    yield from asking.ask(step, make)
+    first = asking.answer
     try:
-        for name in _WHOLE:
-            if not answer.cut:
-                break
-            note(
-                f"the server read only {answer.prompt_tokens} tokens of the prompt, which did not fit the window of "
-                f"{answer.window}; it is asked again with a larger one"
-            )
-            answer = yield Ask(about, f"{step}, {name}", make)
-            more, problem = read(f"{step}, {name}", answer)
-            found += more
-        if answer.cut:
-            note("the prompt was never read whole")
-        first = answer
-        if problem and not found:
-            note(f"the reply cannot be used ({problem}); it is asked for once more")
-
-            def again(room: int) -> str:
-                return run.desk.prompts.again(make(room), beginning(first.text), problem)
-
-            second = yield Ask(about, f"{step}, again", again)
-            found, still = read(f"{step}, again", second, fences=True)
-            found = found or _read(first, fences=True)[0]
-            if not found:
-                note(f"the second reply cannot be used either ({still}): {_cure(second)}")
+        yield from asking.ask_until_whole(make)
+        first = asking.answer
+        if not asking.found:
+            yield from asking.ask_again(make)
     except Enough:  # the server is gone, or the budget is spent: what there is by then counts
-        found = found or _read(first, fences=True)[0]
-        if not found:
+        asking.found = asking.found or _read(first, fences=True)[0]
+        if not asking.found:
             raise
-    return found
+    return asking.found
+
+
+class _Asking:
+    """The questions of one step, and what has come of them."""
+
+    def __init__(self, run: Run, about: About, step: str) -> None:
+        self.found: Found = []
+        self.answer = Answer()
+        self._problem = ""
+        """Why the last answer gave no programs."""
+        self._run = run
+        self._about = about
+        self._step = step
+
+    def ask(self, name: str, make: Make, *, fences: bool = False) -> Generator[Ask, Answer, None]:
+        self.answer = yield Ask(self._about, name, make)
+        found, self._problem = _read(self.answer, fences=fences)
+        self._run.told(self._about, name, self.answer, len(found), self._problem)
+        self.found += found
+
+    def ask_until_whole(self, make: Make) -> Generator[Ask, Answer, None]:
+        """Ask again while the server cuts the prompt."""
+        for name in _WHOLE:
+            if not self.answer.cut:
+                return
+            self._note(
+                f"the server read only {self.answer.prompt_tokens} tokens of the prompt, which did not fit the window "
+                f"of {self.answer.window}; it is asked again with a larger one"
+            )
+            yield from self.ask(f"{self._step}, {name}", make)
+        if self.answer.cut:
+            self._note("the prompt was never read whole")
+
+    def ask_again(self, make: Make) -> Generator[Ask, Answer, None]:
+        """Ask once more, with what is wrong with the answer; then take programs in fences."""
+        first, problem = self.answer, self._problem
+        self._note(f"the reply cannot be used ({problem}); it is asked for once more")
+
+        def again(room: int) -> str:
+            return self._run.desk.prompts.again(make(room), beginning(first.text), problem)
+
+        yield from self.ask(f"{self._step}, again", again, fences=True)
+        self.found = self.found or _read(first, fences=True)[0]
+        if not self.found:
+            self._note(f"the second reply cannot be used either ({self._problem}): {_cure(self.answer)}")
+
+    def _note(self, what: str) -> None:
+        self._run.drafted.notes.append(f"{self._about}, {self._step}: {what}")
 
 
 def _cure(answer: Answer) -> str:

@@ -207,7 +207,7 @@ class Client:
             raise BrokenAnswerError(f"the connection to {self.host} broke off", hint=self._see_log()) from error
         except httpx.RemoteProtocolError as error:
             raise BrokenAnswerError(f"the connection to {self.host} broke off", hint=self._see_log()) from error
-        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:  # no JSON, or of another form
+        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:  # no JSON, or another form
             raise BrokenAnswerError(f"{self.host} answers what is not Ollama's", hint="check OLLAMA_HOST") from error
 
 
