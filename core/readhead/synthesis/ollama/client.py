@@ -21,6 +21,8 @@ ANSWERS_S: Final = 5.0
 """Seconds for a connection, and for a question that the server answers at once."""
 KEPT: Final = 4
 """Tokens at the beginning of a prompt that the server keeps where it cuts one (`num_keep`)."""
+_LONGEST_S: Final = 1e6
+"""No system waits for longer on a connection."""
 _ABSENT, _BUSY = 404, 503
 _LONGEST_ERROR: Final = 300
 
@@ -76,12 +78,13 @@ class Client:
     """A connection to the server that the settings name; threads may share it."""
 
     def __init__(self, settings: OllamaSettings) -> None:
-        import ollama  # noqa: PLC0415 - only who asks a model waits for it
+        import httpx  # noqa: PLC0415 - only who asks a model waits for it
+        import ollama  # noqa: PLC0415 - as above
 
         self._settings = settings
         try:
             self._client: Any = ollama.Client(host=settings.host or None, timeout=ANSWERS_S)
-        except ValueError as error:
+        except (ValueError, httpx.InvalidURL) as error:
             raise UsageError(
                 f"{settings.host!r} is no address of a server", hint="write http://127.0.0.1:11434"
             ) from error
@@ -150,7 +153,7 @@ class Client:
         import httpx  # noqa: PLC0415 - as above
 
         settings = self._settings
-        self._client._client.timeout = httpx.Timeout(ANSWERS_S, read=settings.patience)  # noqa: SLF001 - as above
+        self._client._client.timeout = httpx.Timeout(ANSWERS_S, read=min(settings.patience, _LONGEST_S))  # noqa: SLF001 - as above
         messages = [{"role": "system", "content": question.system}, {"role": "user", "content": question.prompt}]
         options = {
             "num_ctx": window,
@@ -196,7 +199,7 @@ class Client:
                 f"{self.host} does not answer within {waited:g} s",
                 hint="check the server, or give a large model more time in readhead.toml: [ollama] patience",
             ) from error
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        except (httpx.ConnectError, httpx.ConnectTimeout, ConnectionError) as error:  # the last is the client's own
             raise OllamaError(
                 f"nothing answers at {self.host}", hint="run `ollama serve`, or check OLLAMA_HOST"
             ) from error
@@ -204,7 +207,7 @@ class Client:
             raise BrokenAnswerError(f"the connection to {self.host} broke off", hint=self._see_log()) from error
         except httpx.RemoteProtocolError as error:
             raise BrokenAnswerError(f"the connection to {self.host} broke off", hint=self._see_log()) from error
-        except (httpx.HTTPError, ValueError, KeyError) as error:  # what cannot be read: JSON, or its form
+        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:  # no JSON, or another form
             raise BrokenAnswerError(f"{self.host} answers what is not Ollama's", hint="check OLLAMA_HOST") from error
 
 

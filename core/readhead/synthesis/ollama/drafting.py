@@ -18,7 +18,7 @@ from typing import Final
 from readhead.errors import ProgramError, UsageError
 from readhead.heads import HeadId
 from readhead.library import measure_floor
-from readhead.program import Program, without_metadata
+from readhead.program import Program
 from readhead.synthesis.constants import fit_constants
 from readhead.synthesis.ollama.asking import Ask, Enough, Make, Work, ask_for_drafts
 from readhead.synthesis.ollama.candidates import Candidate
@@ -26,7 +26,7 @@ from readhead.synthesis.ollama.client import Answer
 from readhead.synthesis.ollama.judge import Judge
 from readhead.synthesis.ollama.replies import as_source, block_of
 from readhead.synthesis.ollama.run import Desk, Drafting, Run
-from readhead.synthesis.ollama.summary import Rival, summarise
+from readhead.synthesis.ollama.summary import Rival, summarise, unnamed
 
 _SURPLUS: Final = 3
 """So many times what was asked for is judged of one reply at most."""
@@ -93,7 +93,7 @@ class HeadDrafts:
             reached, failures = facts()
             return self._run.desk.prompts.refine(
                 self._summary(room // 2),
-                without_metadata(source),
+                unnamed(source),
                 failures,
                 iou=reached,
                 floor=self._floor,
