@@ -20,7 +20,7 @@ import tomlkit
 from readhead.errors import ProgramError, StoreError
 from readhead.heads import HeadId
 from readhead.patterns import write_beside
-from readhead.program import Program, metadata_block, metadata_toml
+from readhead.program import Program, metadata_block, metadata_toml, python_tree
 
 if TYPE_CHECKING:
     from readhead.scores import HeadScore
@@ -135,7 +135,7 @@ def _block_of(document: tomlkit.TOMLDocument) -> str:
 
 def _after_docstring(source: str) -> int:
     """Where a metadata block goes that a file does not have yet: the start of the line after its docstring."""
-    body = ast.parse(source).body
+    body = python_tree(source).body
     if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and body[0].end_lineno:
         return sum(len(line) + 1 for line in source.split("\n")[: body[0].end_lineno])
     return 0
