@@ -65,24 +65,36 @@ def record(programs: Sequence[Program], session: Session) -> list[HeadScore]:
     Raises:
         ProgramError: if a program has findings, names no heads, or fails.
     """
+    scores = measure(programs, session)
     for program in programs:
+        own = [score for score in scores if score.program is program]
+        rewrite(program, with_record(program.source, stamp(session), own))
+    return scores
+
+
+def measure(programs: Sequence[Program], session: Session) -> list[HeadScore]:
+    """What `record` writes: each program on the heads of its metadata, on `held-out`; no file is touched.
+
+    Raises:
+        ProgramError: if a program has findings, names no heads, fails, or gives another score each time.
+    """
+    for program in programs:
+        name = program.path or program.name
         if program.findings:
-            raise ProgramError(f"{program.path}:{program.findings[0]}", hint="mend the file, then record it")
+            raise ProgramError(f"{name}:{program.findings[0]}", hint="mend the file, then record it")
         if not program.metadata.heads:
             raise ProgramError(
-                f"{program.path} names no heads",
+                f"{name} names no heads",
                 hint='give it a metadata block: # /// script, # [tool.readhead], # heads = ["L0H1"], # ///',
             )
     pairs = [(program, head) for program in programs for head in program.metadata.heads]
     scores = session.score(pairs)
     for score, again in zip(scores, session.score(pairs), strict=True):
+        name = score.program.path or score.program.name
         if score.error:
-            raise ProgramError(f"{score.program.path} gave nothing: {score.error['message']}", hint="mend the program")
+            raise ProgramError(f"{name} gave nothing: {score.error['message']}", hint="mend the program")
         if not math.isclose(score.iou, again.iou, abs_tol=1e-6):
-            raise ProgramError(f"{score.program.path} gives another score each time", hint="make it deterministic")
-    for program in programs:
-        own = [score for score in scores if score.program is program]
-        rewrite(program, with_record(program.source, stamp(session), own))
+            raise ProgramError(f"{name} gives another score each time", hint="make it deterministic")
     return scores
 
 

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -457,18 +457,24 @@ class Session:
         with self.timed("score"):
             return score_pairs(pairs, target, self.sandbox, part=part, mistakes=mistakes, report=self.report)
 
-    def fit(self, tasks: Sequence[tuple[Program, Sequence[HeadId]]], *, rounds: int = ROUNDS) -> list[Fitted]:
-        """Each program's constants fitted to its heads, on `fit`, as `fit_constants` does; no file is written.
+    def fit(
+        self,
+        tasks: Sequence[tuple[Program, Sequence[HeadId]]],
+        *,
+        rounds: int = ROUNDS,
+        only: Collection[int] = (),
+    ) -> list[Fitted]:
+        """Each program's constants, or `only` some, fitted to its heads as `fit_constants` does; no file is written.
 
         A new text has no recorded scores: they were the old one's.
         """
         self._check_heads([(program, head) for program, heads in tasks for head in heads])
         for program, _ in tasks:
-            fittable_constants(program)  # what cannot be fitted is told before any work
+            fittable_constants(program, only)  # what cannot be fitted is told before any work
         target = self.target()
         with self.timed("fit"):
             results = [
-                fit_constants(program, heads, target, self.sandbox, rounds=rounds, report=self.report)
+                fit_constants(program, heads, target, self.sandbox, rounds=rounds, only=only, report=self.report)
                 for program, heads in tasks
             ]
         return [replace(each, source=without_record(each.source)) if each.changes else each for each in results]

@@ -10,6 +10,7 @@ from lsprotocol import types as lsp
 from readhead.engine import Blame
 from readhead_server.annotations import Annotations
 from readhead_server.documents import Document
+from readhead_server.failures import Place
 from readhead_server.options import ServerOptions
 
 SYNTAX, RUN, SCORE = "readhead-syntax", "readhead-run", "readhead-score"
@@ -88,7 +89,7 @@ def run_diagnostics(document: Document, annotations: Annotations) -> list[lsp.Di
             if sequence is not None:
                 related = [
                     lsp.DiagnosticRelatedInformation(
-                        lsp.Location(failures_uri(document, head), lsp.Range(lsp.Position(0, 0), lsp.Position(0, 0))),
+                        failures_location(document, head, sequence),
                         f"dev text {sequence} did it",
                     )
                 ]
@@ -160,8 +161,12 @@ def _on_head(
 
 
 def _worst(document: Document, mistakes: list[dict[str, object]], head: str) -> list[lsp.DiagnosticRelatedInformation]:
-    place = lsp.Location(failures_uri(document, head), lsp.Range(lsp.Position(0, 0), lsp.Position(0, 0)))
-    return [lsp.DiagnosticRelatedInformation(place, in_words(mistake)) for mistake in mistakes[:3]]
+    return [
+        lsp.DiagnosticRelatedInformation(
+            failures_location(document, head, int(str(mistake["sequence"]))), in_words(mistake)
+        )
+        for mistake in mistakes[:3]
+    ]
 
 
 def in_words(mistake: dict[str, object]) -> str:
@@ -172,8 +177,7 @@ def in_words(mistake: dict[str, object]) -> str:
     )
 
 
-def failures_uri(document: Document, head: str) -> str:
-    """Of the virtual document that tells where a program fails on a head."""
-    from urllib.parse import quote  # noqa: PLC0415 - one line
-
-    return f"readhead://failures/{quote(str(document.path))}/{head}/failures.md"
+def failures_location(document: Document, head: str, sequence: int | None = None) -> lsp.Location:
+    """The page that tells where a program fails on a head."""
+    start = lsp.Position(0, 0)
+    return lsp.Location(Place(document.path, head, sequence).uri, lsp.Range(start, start))

@@ -35,6 +35,8 @@ class ServerOptions:
         problems = []
         for key, value in given.items():
             name = known.get(key)
+            if value is None:
+                continue  # a setting that is not set
             flag = name is not None and isinstance(getattr(self, name), bool)
             if name is None:
                 problems.append(f"unknown option {key!r}")

@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
 Publish = Callable[["Document", Annotations], None]
 """Called when something new is known of a document."""
+RANK_PAUSE_S = 1.0
+"""Without a changed file, before the programs are ranked again."""
+UNTRUSTED = "RH920"
+"""Code of what is refused in a workspace that is not trusted."""
 Told = Callable[["Project", str, dict[str, Any]], None]
+Step = Callable[["Document"], Coroutine[Any, Any, None]]
+"""Measures something of a document."""
 
 
 class Project:
@@ -39,6 +45,9 @@ class Project:
         self._publish = publish
         self._told = told
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._later_tasks: set[asyncio.Task[None]] = set()
+        self._closing: asyncio.Task[None] | None = None
+        self._ranking: asyncio.Task[None] | None = None
         self._board: dict[str, str] = {}
         if options.trusted:
             self.engine.start()
@@ -78,22 +87,115 @@ class Project:
             self.annotations[document.uri] = replace(self._notes(document), stamp="", blame_stamp="")
             self._begin(document, pause=0.0, saved=True)
 
+    def measure_unless_known(self, document: Document) -> None:
+        """Measure a document, unless its text has been, or is being."""
+        if not self._is_known(document) and document.uri not in self._tasks:
+            self.save(document)
+
+    @property
+    def is_measuring(self) -> bool:
+        """Whether something of its documents is being measured."""
+        return bool(self._tasks)
+
+    def configure(self, options: ServerOptions) -> None:
+        """Go on with other options: what is known is told by them; trust starts the engine, or ends it."""
+        before, self.options = self.options, options
+        if before.trusted and not options.trusted:
+            for uri in list(self._tasks):
+                self._cancel(uri)
+            self._closing = self._later(self.engine.close())
+            self.annotations.clear()
+        elif options.trusted and not before.trusted:
+            self._later(self._start())
+        for document in list(self.documents.values()):
+            self._publish(document, self._notes(document))
+            if before.trusted:
+                self._begin(document, pause=0.0, saved=True)
+
+    async def _start(self) -> None:
+        if self._closing is not None:
+            await self._closing
+        if self.options.trusted:
+            self.engine.start()
+
+    def restart(self) -> None:
+        """Start the engine again, with the settings as they are now."""
+        if self.options.trusted:
+            self.engine.restart()
+
+    def rank_soon(self) -> None:
+        """Rank all programs again, once no more of them change for a while."""
+        if self._ranking is not None:
+            self._ranking.cancel()
+        if self.options.trusted:
+            self._ranking = self._later(self._rank())
+
+    async def _rank(self) -> None:
+        await asyncio.sleep(RANK_PAUSE_S)
+        try:
+            await self.engine.call("rank")
+        except EngineGoneError:
+            pass  # a new one ranks by itself
+        except EngineError as error:
+            self._told(self, "notice", {"message": f"the programs cannot be ranked: {error}"})
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._later_tasks.add(task)
+        task.add_done_callback(self._later_tasks.discard)
+        return task
+
     async def end(self) -> None:
         """Cancel everything, and let go of the engine."""
         for uri in list(self._tasks):
             self._cancel(uri)
+        for task in self._later_tasks:
+            task.cancel()
         await self.engine.close()
+
+    async def ask(self, method: str, **given: Any) -> Any:  # noqa: ANN401 - JSON
+        """Call the engine for a user who waits.
+
+        Raises:
+            EngineError: what it says is wrong; that nothing runs in a workspace that is not trusted.
+            EngineGoneError: if it ended meanwhile.
+        """
+        if not self.options.trusted:
+            message = "the workspace is not trusted: nothing of it runs"
+            raise EngineError(UNTRUSTED, message, "trust it in the editor if you know where it comes from")
+        return await self.engine.call(method, **given)
+
+    def notes(self, document: Document) -> Annotations:
+        """What is known of a document."""
+        return self._notes(document)
 
     def _notes(self, document: Document) -> Annotations:
         return self.annotations.setdefault(document.uri, Annotations(board=dict(self._board)))
 
     # ---- measuring ---------------------------------------------------------------------------------------------------
 
-    def _begin(self, document: Document, *, pause: float, saved: bool) -> None:
+    def _is_known(self, document: Document) -> bool:
+        """Whether all that a save measures is known of its text."""
+        notes = self._notes(document)
+        impacts = {head for head in document.heads if notes.impact(document, head)[1]} | set(notes.refused)
+        return (
+            notes.is_current(document)
+            and (not self.options.blame or notes.blame_stamp == document.stamp)
+            and (not self.options.perplexity or impacts >= set(document.heads))
+        )
+
+    def _steps(self, *, saved: bool) -> list[Step]:
+        if not saved:
+            return [self._score]
+        blame: list[Step] = [self._blame] if self.options.blame else []
+        impact: list[Step] = [self._impact] if self.options.perplexity else []
+        return [self._score, *blame, *impact, self._others]
+
+    def _begin(self, document: Document, *, pause: float, saved: bool, steps: list[Step] | None = None) -> None:
         self._cancel(document.uri)
         if not self.options.trusted:
             return
-        task = asyncio.create_task(self._measure(document, pause, saved=saved))
+        task = asyncio.create_task(self._measure(document, pause, steps or self._steps(saved=saved)))
         self._tasks[document.uri] = task
         task.add_done_callback(lambda done: self._ended(document.uri, done))
 
@@ -108,16 +210,11 @@ class Project:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._told(self, "error", {"message": f"{type(error).__name__}: {error}"})
 
-    async def _measure(self, document: Document, pause: float, *, saved: bool) -> None:
+    async def _measure(self, document: Document, pause: float, steps: list[Step]) -> None:
         await asyncio.sleep(pause)
         if document.findings or not document.heads:
             self._clear(document)
             return
-        steps: list[Callable[[Document], Coroutine[Any, Any, None]]] = [self._score]
-        if saved:
-            steps += [self._blame] if self.options.blame else []
-            steps += [self._impact] if self.options.perplexity else []
-            steps += [self._others]
         for step in steps:
             try:
                 await step(document)
@@ -140,11 +237,12 @@ class Project:
     async def _score(self, document: Document) -> None:
         rows = await self._call(document, "score", heads=document.heads)
         notes = self._notes(document)
+        if notes.stamp != document.stamp:
+            notes.refused = {}
         notes.scores = {row["head"]: Scored.read(row) for row in rows}
         notes.stamp = document.stamp
         notes.error = ""
         notes.other = None
-        notes.refused = {}
         self._tell(document)
 
     async def _blame(self, document: Document) -> None:
@@ -198,7 +296,8 @@ class Project:
             self._set_board(given["heads"])
         elif event == "ranked":
             for document in list(self.documents.values()):
-                self._begin(document, pause=0.0, saved=True)
+                steps: list[Step] | None = [self._score, self._others] if self._is_known(document) else None
+                self._begin(document, pause=0.0, saved=True, steps=steps)
         else:
             self._told(self, event, given)
 

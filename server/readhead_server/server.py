@@ -6,15 +6,21 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from lsprotocol import types as lsp
+from pygls.exceptions import JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
+from pygls.uris import to_fs_path
 
 from readhead import __version__
+from readhead_server import configuration, long_actions, views
 from readhead_server.annotations import Annotations
+from readhead_server.configuration import configured
 from readhead_server.convert import Units
 from readhead_server.diagnostics import (
     RUN,
@@ -26,10 +32,13 @@ from readhead_server.diagnostics import (
     syntax_diagnostics,
 )
 from readhead_server.documents import Document, open_document
+from readhead_server.failures import Pages, Place, shows_pages
 from readhead_server.hints import inlay_hints
 from readhead_server.lenses import code_lenses
 from readhead_server.options import ServerOptions
 from readhead_server.project import Project
+from readhead_server.watched import files_changed
+from readhead_server.working import Working, forward, trusts, work
 
 SCHEME = "readhead"
 
@@ -44,6 +53,22 @@ class _Protocol(LanguageServerProtocol):
             result.capabilities.workspace.text_document_content = lsp.TextDocumentContentOptions(schemes=[SCHEME])
         return result
 
+    def _execute_handler(
+        self,
+        msg_id: str | int,
+        handler: Callable[..., Any],
+        callback: Callable[..., Any],
+        args: tuple[Any, ...] | None = None,
+        kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        """As in pygls, where cancelling the request of a command (2.1.1) answers it, and lets the command go on."""
+        super()._execute_handler(msg_id, handler, callback, args, kwargs)
+        outer = getattr(callback, "keywords", {}).get("result_future")
+        inner = self._request_futures.get(msg_id)
+        if outer is not None and inner is not None:
+            outer.add_done_callback(lambda done: inner.cancel() if done.cancelled() else None)
+            inner.add_done_callback(lambda _: self._request_futures.pop(msg_id, None))
+
 
 class ReadheadServer(LanguageServer):
     """Its state: options, projects by root, diagnostics."""
@@ -51,8 +76,14 @@ class ReadheadServer(LanguageServer):
     def __init__(self) -> None:
         super().__init__("readhead", __version__, protocol_cls=_Protocol, max_workers=2)
         self.options = ServerOptions()
+        self.given = self.options
+        """What the client gave at the start."""
+        self.settings: Any = {}
+        self._problems: set[str] = set()
         self.projects: dict[Path, Project] = {}
         self.store = DiagnosticStore()
+        self.pages = Pages()
+        self.works: list[Working] = []
         self._refreshing: set[str] = set()
 
     # ---- what the client can -----------------------------------------------------------------------------------------
@@ -72,10 +103,25 @@ class ReadheadServer(LanguageServer):
 
     def snapshot(self, uri: str) -> Document | None:
         """The document as it is now; None for one that is none of ours, or not open."""
-        if uri not in self.workspace.text_documents:
+        text = self.workspace.text_documents.get(unquote(uri))  # pygls keeps them by that
+        if text is None:
             return None
-        text = self.workspace.text_documents[uri]
         return open_document(uri, text.version, text.source, self.units)
+
+    def open_at(self, path: Path) -> Document | None:
+        """The open document of a program file."""
+        opened = [text.uri for text in self.workspace.text_documents.values() if text.path == str(path)]
+        return self.snapshot(opened[0]) if opened else None
+
+    def document_at(self, path: Path) -> Document | None:
+        """The document of a program file: as it is open, or else as it is on disk."""
+        found = self.open_at(path)
+        if found is not None:
+            return found
+        try:
+            return open_document(path.as_uri(), None, path.read_text("utf-8"), self.units)
+        except (OSError, ValueError):
+            return None
 
     def project_of(self, document: Document) -> Project:
         """Its workspace; the first document of one starts its engine."""
@@ -91,6 +137,49 @@ class ReadheadServer(LanguageServer):
         project = self.project_of(document)
         return document, project, project.annotations.setdefault(uri, Annotations())
 
+    def configure(self, settings: Any) -> None:  # noqa: ANN401 - JSON
+        """Take the client's settings, now or later; what is wrong with them is told once."""
+        self.settings = settings
+        options, problems = configured(self.given, settings)
+        for problem in problems:
+            if problem not in self._problems:
+                self._problems.add(problem)
+                self.window_log_message(lsp.LogMessageParams(lsp.MessageType.Warning, f"Readhead: {problem}"))
+        if options != self.options:
+            self.options = options
+            for project in self.projects.values():
+                project.configure(options)
+
+    def reconsider(self) -> None:
+        """See anew to which workspaces the open files belong, if to any."""
+        for uri in [text.uri for text in self.workspace.text_documents.values()]:
+            document = self.snapshot(uri)
+            for root, project in self.projects.items():
+                if uri in project.documents and (document is None or document.root != root):
+                    project.close(uri)
+                    self.forget(uri)
+            if document is not None and uri not in self.project_of(document).documents:
+                self.project_of(document).open(document)
+
+    def forget(self, uri: str) -> None:
+        """A document that is ours no more is told to have nothing wrong with it."""
+        self.store.drop(uri)
+        self.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri=uri, diagnostics=[]))
+
+    def within(self, folder: str) -> list[Path]:
+        """The roots of the workspaces in a folder."""
+        whole = Path(folder).resolve()
+        return [root for root in self.projects if root.is_relative_to(whole)]
+
+    async def leave(self, folder: str) -> None:
+        """Let go of the workspaces in a folder."""
+        for root in self.within(folder):
+            project = self.projects.pop(root)
+            for uri in list(project.documents):
+                project.close(uri)
+                self.forget(uri)
+            await project.end()
+
     def publish(self, document: Document, annotations: Annotations) -> None:
         """Something new is known: diagnostics are pushed or asked for, lenses and hints asked for again."""
         changed = [self.store.put(document.uri, SYNTAX, syntax_diagnostics(document))]
@@ -104,6 +193,8 @@ class ReadheadServer(LanguageServer):
             self.refresh("diagnostic")
         self.refresh("lens")
         self.refresh("hint")
+        for uri in self.pages.outdated(document, annotations):
+            self.refresh(uri)
         self.protocol.notify(
             "readhead/scored", {"uri": document.uri, "version": document.version, "stamp": annotations.stamp}
         )
@@ -132,10 +223,14 @@ class ReadheadServer(LanguageServer):
             self.workspace_inlay_hint_refresh(None)
         elif what == "diagnostic" and workspace.diagnostics and workspace.diagnostics.refresh_support:
             self.workspace_diagnostic_refresh(None)
+        elif Place.read(what) is not None and workspace.text_document_content:
+            self.workspace_text_document_content_refresh(lsp.TextDocumentContentRefreshParams(what))
 
     def told(self, project: Project, event: str, given: dict[str, Any]) -> None:
         """What a project says: the state of its engine, progress, mistakes."""
         self.protocol.notify(f"readhead/{event}", {"root": str(project.root), **given})
+        if event == "progress":
+            forward(self, project, given)
         if event == "state" and given.get("state") == "failed":
             error = given.get("error") or {}
             hint = f"\n{error['hint']}" if error.get("hint") else ""
@@ -153,8 +248,38 @@ class ReadheadServer(LanguageServer):
 def initialize(ls: ReadheadServer, params: lsp.InitializeParams) -> None:
     """Take the client's options."""
     ls.options, problems = ls.options.updated(params.initialization_options or {})
+    ls.given = ls.options
     for problem in problems:
         ls.window_show_message(lsp.ShowMessageParams(lsp.MessageType.Warning, f"Readhead: {problem}"))
+
+
+async def initialized(ls: ReadheadServer, _: lsp.InitializedParams) -> None:
+    """Ask for the client's settings, and to be told of changes."""
+    await configuration.begin(ls)
+
+
+async def did_change_configuration(ls: ReadheadServer, params: lsp.DidChangeConfigurationParams) -> None:
+    """Take the client's settings."""
+    await configuration.pull(ls, params.settings)
+
+
+def did_change_trust(ls: ReadheadServer, params: Any) -> None:  # noqa: ANN401 - `{"trusted": true}`
+    """Take the client's word."""
+    ls.given = replace(ls.given, trusted=getattr(params, "trusted", None) is True)
+    ls.configure(ls.settings)
+
+
+def did_change_watched_files(ls: ReadheadServer, params: lsp.DidChangeWatchedFilesParams) -> None:
+    """Start again, measure again or rank again what depends on them."""
+    files_changed(ls, params.changes)
+
+
+async def did_change_folders(ls: ReadheadServer, params: lsp.DidChangeWorkspaceFoldersParams) -> None:
+    """Let go of what was taken away; look at what came."""
+    for folder in params.event.removed:
+        await ls.leave(to_fs_path(folder.uri) or folder.uri)
+    if params.event.added:
+        ls.reconsider()
 
 
 async def shutdown(ls: ReadheadServer, _: None) -> None:
@@ -188,8 +313,7 @@ def did_close(ls: ReadheadServer, params: lsp.DidCloseTextDocumentParams) -> Non
     uri = params.text_document.uri
     for project in ls.projects.values():
         project.close(uri)
-    ls.store.drop(uri)
-    ls.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri=uri, diagnostics=[]))
+    ls.forget(uri)
 
 
 def pull_diagnostics(ls: ReadheadServer, params: lsp.DocumentDiagnosticParams) -> lsp.DocumentDiagnosticReport:
@@ -216,32 +340,121 @@ def hints(ls: ReadheadServer, params: lsp.InlayHintParams) -> list[lsp.InlayHint
     return [] if known is None else inlay_hints(known[0], known[2], params.range)
 
 
+async def heads(ls: ReadheadServer, params: Any) -> views.HeadsResult:  # noqa: ANN401 - see `views`
+    """All heads' cards."""
+    return await views.heads(_asked(ls, views.read(views.HeadsParams, params).uri)[1])
+
+
+async def pattern(ls: ReadheadServer, params: Any) -> views.PatternResult:  # noqa: ANN401 - as above
+    """A head's pattern beside a prediction."""
+    wanted = views.read(views.PatternParams, params)
+    return await views.pattern(*_asked(ls, wanted.uri), wanted)
+
+
+def _asked(ls: ReadheadServer, uri: str) -> tuple[Document, Project]:
+    known = ls.known(uri)
+    if known is None:
+        raise JsonRpcInvalidParams(f"{uri} is no open program of a workspace")
+    return known[0], known[1]
+
+
+async def failures(ls: ReadheadServer, params: lsp.TextDocumentContentParams) -> lsp.TextDocumentContentResult:
+    """A page of where a program fails."""
+    return lsp.TextDocumentContentResult(await ls.pages.content(ls, params.uri))
+
+
+async def failures_text(ls: ReadheadServer, *given: Any) -> str:  # noqa: ANN401 - `uri, head[, number of the dev text]`
+    """The same, for a client without virtual documents."""
+    uri, head, *rest = given
+    sequence = rest[0] if rest else None
+    return await ls.pages.content(ls, Place(Path(to_fs_path(uri) or ""), head, sequence).uri)
+
+
+async def compare(ls: ReadheadServer, uri: str, head: str) -> str | None:
+    """Open the page of a document's worst text; its text where the client cannot."""
+    page = Place(Path(to_fs_path(uri) or ""), head).uri
+    if not shows_pages(ls.client_capabilities):
+        return await ls.pages.content(ls, page)
+    await ls.window_show_document_async(lsp.ShowDocumentParams(page, take_focus=True))
+    return None
+
+
 async def flip(ls: ReadheadServer, uri: str, head: str) -> None:
     """Put the document's program into the model, or the head back."""
     known = ls.known(uri)
     if known is not None:
         document, project, annotations = known
         source = None if annotations.board.get(head) == document.stamp else document.source
-        await project.engine.call("flip", heads={head: source})
+        await work(ls, f"Flip {head}", project, lambda _: project.ask("flip", heads={head: source}))
+
+
+def code_actions(ls: ReadheadServer, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
+    """What can be done with a program."""
+    document = ls.snapshot(params.text_document.uri) if ls.options.trusted else None
+    return [] if document is None else long_actions.code_actions(document, params.range, params.context.only)
+
+
+async def fit(ls: ReadheadServer, *given: Any) -> long_actions.Outcome | None:  # noqa: ANN401 - `uri[, position]`
+    """Fit all constants, or the one at a position."""
+    uri, position = (*given, None)[:2]
+    return await long_actions.fit(ls, uri, None if position is None else _position(position))
+
+
+def _position(given: Any) -> lsp.Position:  # noqa: ANN401 - `{"line": 0, "character": 0}`
+    try:
+        return lsp.Position(given["line"], given["character"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise JsonRpcInvalidParams(f"{given!r} is no position") from error
+
+
+async def front(ls: ReadheadServer, uri: str, head: str) -> list[dict[str, Any]] | None:
+    """The programs for a head by size, as a preview."""
+    return await long_actions.front(ls, uri, head)
+
+
+async def pick(ls: ReadheadServer, *given: Any) -> long_actions.Outcome | None:  # noqa: ANN401 - `uri, head[, terms]`
+    """Put one of them into the document."""
+    uri, head, terms = (*given, None)[:3]
+    return await long_actions.pick(ls, uri, head, terms)
+
+
+async def refine(ls: ReadheadServer, uri: str, head: str) -> long_actions.Outcome | None:
+    """Ask the language model for a closer program."""
+    return await long_actions.refine(ls, uri, head)
+
+
+async def record(ls: ReadheadServer, uri: str) -> long_actions.Outcome | None:
+    """Write the scores into the metadata."""
+    return await long_actions.record(ls, uri)
+
+
+async def create(ls: ReadheadServer, uri: str, head: str) -> long_actions.Outcome | None:
+    """A new file with the best symbolic program for a head."""
+    return await long_actions.create(ls, uri, head)
 
 
 def score(ls: ReadheadServer, uri: str) -> None:
     """Measure a document now."""
     known = ls.known(uri)
-    if known is not None:
+    if known is not None and trusts(ls):
         known[1].save(known[0])
 
 
 def restart(ls: ReadheadServer, uri: str) -> None:
     """Start a document's engine again."""
     known = ls.known(uri)
-    if known is not None:
-        known[1].engine.restart()
+    if known is not None and trusts(ls):
+        known[1].restart()
 
 
 FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
     lsp.INITIALIZE: (initialize, None),
+    lsp.INITIALIZED: (initialized, None),
     lsp.SHUTDOWN: (shutdown, None),
+    lsp.WORKSPACE_DID_CHANGE_CONFIGURATION: (did_change_configuration, None),
+    lsp.WORKSPACE_DID_CHANGE_WATCHED_FILES: (did_change_watched_files, None),
+    lsp.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: (did_change_folders, None),
+    configuration.TRUSTED: (did_change_trust, None),
     lsp.TEXT_DOCUMENT_DID_OPEN: (did_open, None),
     lsp.TEXT_DOCUMENT_DID_CHANGE: (did_change, None),
     lsp.TEXT_DOCUMENT_DID_SAVE: (did_save, None),
@@ -252,12 +465,24 @@ FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
     ),
     lsp.TEXT_DOCUMENT_CODE_LENS: (lenses, lsp.CodeLensOptions(resolve_provider=False)),
     lsp.TEXT_DOCUMENT_INLAY_HINT: (hints, None),
+    lsp.WORKSPACE_TEXT_DOCUMENT_CONTENT: (failures, None),
+    lsp.TEXT_DOCUMENT_CODE_ACTION: (code_actions, lsp.CodeActionOptions(code_action_kinds=[long_actions.REWRITE])),
+    views.HEADS: (heads, None),
+    views.PATTERN: (pattern, None),
 }
 """Handlers by method, with what is told of them at the start."""
 COMMANDS: dict[str, Callable[..., Any]] = {
     "readhead.flip": flip,
     "readhead.score": score,
     "readhead.restart": restart,
+    "readhead.compare": compare,
+    "readhead.failures": failures_text,
+    "readhead.front": front,
+    long_actions.FIT: fit,
+    long_actions.PICK: pick,
+    long_actions.REFINE: refine,
+    long_actions.RECORD: record,
+    long_actions.CREATE: create,
 }
 
 

@@ -274,6 +274,23 @@ def test_the_same_question_has_the_same_answer(plant: Plant, sandbox: Sandbox) -
     assert fit(source, target, sandbox) == fit(source, target, sandbox)
 
 
+def test_only_the_constants_that_were_chosen_move(plant: Plant, sandbox: Sandbox) -> None:
+    target = plant(program("        -0.5 * s.distance + 2.0 * s.previous(1)"))
+    near = program("        -1.5 * s.distance + 1.0 * s.previous(1)")
+    slope = free_constants(near)[0]
+    fitted = fit_constants(parse(near), [HeadId(0, 0)], target, sandbox, only={slope.start})
+    assert fitted.constants == 1
+    assert [change.old for change in fitted.changes] == [-1.5]
+    assert "+ 1.0 * s.previous(1)" in fitted.source
+
+
+def test_a_place_without_a_free_constant_is_told_with_the_lines_that_have_some(plant: Plant, sandbox: Sandbox) -> None:
+    source = program("        -1.5 * s.distance + 1.0 * s.previous(1)")
+    with pytest.raises(UsageError, match="free to move") as raised:
+        fit_constants(parse(source), [HeadId(0, 0)], plant(source), sandbox, only={1})
+    assert "6" in raised.value.hint
+
+
 def test_constants_that_fit_already_stay_to_the_digit(plant: Plant, sandbox: Sandbox) -> None:
     source = program("3.00 * s.itself - 2.0e-1 * s.distance")
     fitted = fit(source, plant(source), sandbox)

@@ -28,7 +28,7 @@ from readhead.workspace import STATE
 if TYPE_CHECKING:
     from readhead.engine.works import Works
 
-SLOW = frozenset({"rank", "fit", "front", "refine", "other_heads"})
+SLOW = frozenset({"rank", "fit", "front", "refine", "record", "other_heads"})
 """Calls that are done in a lane of their own, beside the quick ones."""
 URGENCY = {"score": 0, "flip": 0, "switches": 0, "facts": 0, "cards": 0, "pattern": 1, "worst_texts": 1, "blame": 2}
 """Which call comes first; those that are not named come last."""
@@ -186,7 +186,10 @@ class Host:
             raise UsageError(f"the engine does not know {method!r}", hint=f"it knows: {', '.join(METHODS)}")
         if lane is None or lane not in self._works:
             raise UsageError("the engine could not open the workspace", hint="see its state")
-        return self._works[lane].call(method, job, partial(reply, "part"), given)
+        result = self._works[lane].call(method, job, partial(reply, "part"), given)
+        if method == "rank":
+            self._ranked(result, None)  # the other lane has to know of it, too
+        return result
 
     def _done(self, front_end: _FrontEnd, number: int, result: Any, error: BaseException | None) -> None:  # noqa: ANN401
         """In a lane."""

@@ -25,6 +25,8 @@ from readhead.library import Ranking, Target, measure_floor, predict, score_pair
 from readhead.options import Options
 from readhead.patterns import unpack
 from readhead.program import Program, parse
+from readhead.record import measure, with_record
+from readhead.record import stamp as stamp_of_record
 from readhead.scores import HeadScore
 from readhead.scoring import INACTIVE, iou
 from readhead.session import Session
@@ -345,22 +347,32 @@ class Works:
 
     # ---- long work ---------------------------------------------------------------------------------------------------
 
-    def fit(self, _part: Part, source: str, heads: list[str], name: str = "program") -> dict[str, Any]:
-        """A program's constants fitted to heads."""
-        (fitted,) = self.session.fit([(parse(source, name=name), [self._head(head) for head in heads])])
+    def fit(
+        self, _part: Part, source: str, heads: list[str], name: str = "program", only: list[int] | None = None
+    ) -> dict[str, Any]:
+        """A program's constants fitted to heads; with `only`, those that begin at these bytes of the text."""
+        task = (parse(source, name=name), [self._head(head) for head in heads])
+        (fitted,) = self.session.fit([task], only=only or ())
         return fitted.as_dict()
 
+    def record(self, _part: Part, source: str, name: str = "program") -> dict[str, Any]:
+        """A program's text with its scores on `held-out` in its metadata, and the scores."""
+        scores = measure([parse(source, name=name)], self.session)
+        rows = [{"head": str(score.head), "iou": score.iou, "trivial_iou": score.trivial_iou} for score in scores]
+        return {"source": with_record(source, stamp_of_record(self.session), scores), "scores": rows}
+
     def front(self, _part: Part, head: str, terms: int = 8) -> list[dict[str, Any]]:
-        """The symbolic search's programs for a head, one for each size, with their IoU on `dev`."""
+        """The symbolic search's programs for a head, one for each size, with their IoU on `dev`; one is `chosen`."""
         from readhead.synthesis.front import Wanted  # noqa: PLC0415 - the search waits for torch
 
         wanted = Wanted(terms=terms, seed=self.session.seed)
         (found,) = self.session.write_programs(wanted, [self._head(head)]).fronts
         ranking = self.session.ranking(found.programs)
-        scores = found.scores(ranking, self.session.model.geometry.index_of(found.head))
+        place = self.session.model.geometry.index_of(found.head)
+        scores, chosen = found.scores(ranking, place), found.chosen(ranking, place)
         return [
             {"source": program.source, "terms": program.terms, "lines": program.lines, "iou": score,
-             "set_tokens": program.set_tokens, "explanation": program.explanation}
+             "set_tokens": program.set_tokens, "explanation": program.explanation, "chosen": program is chosen}
             for program, score in zip(found.programs, scores, strict=True)
         ]  # fmt: skip
 
@@ -382,7 +394,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     for method in (
         Works.facts, Works.score, Works.other_heads, Works.blame, Works.pattern, Works.worst_texts, Works.rank,
         Works.cards, Works.impact, Works.switches, Works.flip, Works.perplexity, Works.save_board, Works.fit,
-        Works.front, Works.refine,
+        Works.front, Works.refine, Works.record,
     )
 }  # fmt: skip
 """What front ends may call, by name."""

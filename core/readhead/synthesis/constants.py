@@ -12,7 +12,7 @@ it has there. The same text, texts and heads always give the same result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -113,6 +113,7 @@ def fit_constants(
     sandbox: Sandbox,
     *,
     rounds: int = ROUNDS,
+    only: Collection[int] = (),
     report: Report | None = None,
 ) -> Fitted:
     """Move a program's free constants to where its IoU with the heads' patterns is best.
@@ -123,13 +124,14 @@ def fit_constants(
         target: whose `fit` texts decide, and whose `dev` texts may object.
         sandbox: runs every trial.
         rounds: of moves at most; it ends sooner where they gain nothing more.
+        only: the first bytes of those constants that may move; by default all of them.
         report: called after each round with the stage `fit`.
 
     Raises:
         ProgramError: if the program has findings, or fails on a text of `fit` or `dev`.
         UsageError: if nothing in it is free, or there is no such head.
     """
-    constants = fittable_constants(program)
+    constants = fittable_constants(program, only)
     start = np.array([constant.value for constant in constants])
     trials_on = _Trials.of(program, constants, heads, target, sandbox)
     trials, on_dev = trials_on("fit"), trials_on("dev")
@@ -161,12 +163,12 @@ def fit_constants(
     )
 
 
-def fittable_constants(program: Program) -> list[Constant]:
-    """The free constants of a program that can be fitted.
+def fittable_constants(program: Program, only: Collection[int] = ()) -> list[Constant]:
+    """The free constants of a program that can be fitted; with `only`, those that begin at these bytes.
 
     Raises:
         ProgramError: if it has findings.
-        UsageError: if nothing in it is free.
+        UsageError: if nothing in it is free, or one of `only` is not.
     """
     name = program.path or program.name
     if program.findings:
@@ -177,7 +179,13 @@ def fittable_constants(program: Program) -> list[Constant]:
             f"{name} has no constant to fit",
             hint="mark a literal with `# free` behind its line, or write it as a float; counts and places stay",
         )
-    return constants
+    wanted = [constant for constant in constants if constant.start in only] if only else constants
+    if only and len(wanted) < len(only):
+        lines = ", ".join(sorted({str(constant.line) for constant in constants}, key=int))
+        raise UsageError(
+            f"{name}: what stands there is no constant that is free to move", hint=f"free ones are in lines {lines}"
+        )
+    return wanted
 
 
 @dataclass(frozen=True)
