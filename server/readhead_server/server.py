@@ -53,6 +53,14 @@ class _Protocol(LanguageServerProtocol):
             result.capabilities.workspace.text_document_content = lsp.TextDocumentContentOptions(schemes=[SCHEME])
         return result
 
+    @lsp_method(lsp.SHUTDOWN)
+    def lsp_shutdown(self, *args: Any) -> Any:  # noqa: ANN401 - as in pygls
+        """As in pygls, which fails (2.1.1) where a command is still on its way: cancelling it changes what it walks."""
+        for number, future in list(self._request_futures.items()):
+            if number != self.msg_id and not future.done():
+                future.cancel()
+        yield from super().lsp_shutdown(*args)
+
     def _execute_handler(
         self,
         msg_id: str | int,
@@ -400,6 +408,11 @@ async def fit(ls: ReadheadServer, *given: Any) -> long_actions.Outcome | None:  
     return await long_actions.fit(ls, uri, None if position is None else _position(position))
 
 
+def explain_trust(ls: ReadheadServer) -> None:
+    """Say why nothing runs."""
+    trusts(ls)
+
+
 def _position(given: Any) -> lsp.Position:  # noqa: ANN401 - `{"line": 0, "character": 0}`
     try:
         return lsp.Position(given["line"], given["character"])
@@ -472,6 +485,7 @@ FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
 }
 """Handlers by method, with what is told of them at the start."""
 COMMANDS: dict[str, Callable[..., Any]] = {
+    "readhead.explainTrust": explain_trust,
     "readhead.flip": flip,
     "readhead.score": score,
     "readhead.restart": restart,

@@ -118,7 +118,8 @@ async def work(
 def trusts(ls: ReadheadServer) -> bool:
     """Whether the workspace may run; the user is told where it may not."""
     if not ls.options.trusted:
-        tell(ls, "The workspace is not trusted: nothing of it runs", kind=lsp.MessageType.Warning)
+        hint = "programs and settings of a workspace are code that others may have written; trust it if you know them"
+        tell(ls, "The workspace is not trusted: nothing of it runs", hint, kind=lsp.MessageType.Warning)
     return ls.options.trusted
 
 

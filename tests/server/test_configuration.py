@@ -61,7 +61,7 @@ def commands_on(uri: str) -> Iterator[tuple[str, list[Any]]]:
     """Every command of the server with arguments that it takes."""
     for name, command in COMMANDS.items():
         parameters = list(inspect.signature(command).parameters.values())[1:]
-        is_open = parameters[0].kind is inspect.Parameter.VAR_POSITIONAL
+        is_open = any(each.kind is inspect.Parameter.VAR_POSITIONAL for each in parameters)
         opened = [uri] if name == "readhead.fit" else [uri, "L0H1"]
         yield name, opened if is_open else [{"uri": uri, "head": "L0H1"}[each.name] for each in parameters]
 

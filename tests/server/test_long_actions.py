@@ -417,3 +417,18 @@ def test_short_work_shows_no_progress(file: Path, answers: Answers, monkeypatch:
         assert client.messages("window/workDoneProgress/create") == []
 
     talk(work, PROGRESS)
+
+
+def test_work_that_goes_on_does_not_keep_the_server_from_ending(file: Path, answers: Answers) -> None:
+    answers["fit"] = lambda **_: asyncio.sleep(60)
+
+    async def work(client: Client) -> None:
+        client.handlers["window/workDoneProgress/create"] = lambda _: None
+        task = asyncio.create_task(client.command("readhead.fit", client.open(file)))
+        await client.until(lambda: progress_of(client))
+        assert await client.request("shutdown") is None
+        with pytest.raises(Refused):
+            await task
+        await client.until(lambda: progress_of(client) == ["begin", "end"])
+
+    talk(work, PROGRESS)

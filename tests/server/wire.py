@@ -7,7 +7,6 @@ import itertools
 import json
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -228,7 +227,7 @@ def talk(
         try:
             await asyncio.wait_for(work(client), 20)
         finally:
-            with suppress(Refused):
+            if not server.protocol._shutdown:
                 await client.request("shutdown")
 
     asyncio.run(run())
