@@ -77,10 +77,14 @@ class Lines:
         row, column = self.place(position)
         return sum(len(line) + 1 for line in self.lines[:row]) + column
 
+    def at(self, offset: int) -> tuple[int, int]:
+        """A number of characters from the beginning as line and column in characters."""
+        before = self.text[: max(offset, 0)]
+        return before.count("\n"), len(before) - (before.rfind("\n") + 1)
+
     def of_bytes(self, place: int) -> tuple[int, int]:
         """A place in the text's UTF-8 bytes as line and column in characters."""
-        before = self.text.encode()[:place].decode(errors="ignore")
-        return before.count("\n"), len(before) - (before.rfind("\n") + 1)
+        return self.at(len(self.text.encode()[:place].decode(errors="ignore")))
 
     def whole(self) -> lsp.Range:
         """All of the text."""

@@ -14,6 +14,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from readhead import __version__
+from readhead_server import hovers
 from readhead_server.annotations import Annotations
 from readhead_server.convert import Units
 from readhead_server.diagnostics import (
@@ -216,6 +217,15 @@ def hints(ls: ReadheadServer, params: lsp.InlayHintParams) -> list[lsp.InlayHint
     return [] if known is None else inlay_hints(known[0], known[2], params.range)
 
 
+async def hover(ls: ReadheadServer, params: lsp.HoverParams) -> lsp.Hover | None:
+    """On names of the language, and on heads."""
+    known = ls.known(params.text_document.uri)
+    if known is None:
+        return None
+    document, project, annotations = known
+    return await hovers.hover(document, annotations, project.engine, params.position)
+
+
 async def flip(ls: ReadheadServer, uri: str, head: str) -> None:
     """Put the document's program into the model, or the head back."""
     known = ls.known(uri)
@@ -252,6 +262,7 @@ FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
     ),
     lsp.TEXT_DOCUMENT_CODE_LENS: (lenses, lsp.CodeLensOptions(resolve_provider=False)),
     lsp.TEXT_DOCUMENT_INLAY_HINT: (hints, None),
+    lsp.TEXT_DOCUMENT_HOVER: (hover, None),
 }
 """Handlers by method, with what is told of them at the start."""
 COMMANDS: dict[str, Callable[..., Any]] = {
