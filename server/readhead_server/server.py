@@ -16,6 +16,7 @@ from pygls.protocol import LanguageServerProtocol, lsp_method
 from readhead import __version__
 from readhead_server import hovers
 from readhead_server.annotations import Annotations
+from readhead_server.completions import SIGNATURE_TRIGGERS, TRIGGERS, completions, signature_help
 from readhead_server.convert import Units
 from readhead_server.diagnostics import (
     RUN,
@@ -226,6 +227,23 @@ async def hover(ls: ReadheadServer, params: lsp.HoverParams) -> lsp.Hover | None
     return await hovers.hover(document, annotations, project.engine, params.position)
 
 
+def complete(ls: ReadheadServer, params: lsp.CompletionParams) -> list[lsp.CompletionItem]:
+    """The vocabulary, and what the metadata may hold."""
+    known = ls.known(params.text_document.uri)
+    if known is None:
+        return []
+    text = ls.client_capabilities.text_document
+    able = text.completion.completion_item if text and text.completion else None
+    snippets = bool(able and able.snippet_support)
+    return completions(known[0], params.position, known[1].engine.facts, snippets=snippets)
+
+
+def signatures(ls: ReadheadServer, params: lsp.SignatureHelpParams) -> lsp.SignatureHelp | None:
+    """Inside the parentheses of a name of the language."""
+    document = ls.snapshot(params.text_document.uri)
+    return None if document is None else signature_help(document, params.position)
+
+
 async def flip(ls: ReadheadServer, uri: str, head: str) -> None:
     """Put the document's program into the model, or the head back."""
     known = ls.known(uri)
@@ -263,6 +281,11 @@ FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
     lsp.TEXT_DOCUMENT_CODE_LENS: (lenses, lsp.CodeLensOptions(resolve_provider=False)),
     lsp.TEXT_DOCUMENT_INLAY_HINT: (hints, None),
     lsp.TEXT_DOCUMENT_HOVER: (hover, None),
+    lsp.TEXT_DOCUMENT_COMPLETION: (complete, lsp.CompletionOptions(trigger_characters=TRIGGERS)),
+    lsp.TEXT_DOCUMENT_SIGNATURE_HELP: (
+        signatures,
+        lsp.SignatureHelpOptions(trigger_characters=SIGNATURE_TRIGGERS),
+    ),
 }
 """Handlers by method, with what is told of them at the start."""
 COMMANDS: dict[str, Callable[..., Any]] = {
