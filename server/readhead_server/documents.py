@@ -11,7 +11,7 @@ from pygls.uris import to_fs_path
 from readhead.engine.results import text_stamp
 from readhead.errors import UsageError
 from readhead.findings import Finding
-from readhead.program import Program, metadata_block, parse
+from readhead.program import Program, metadata_block, parse, syntax_tree
 from readhead.sandbox.policy import check
 from readhead.workspace import CONFIG, Settings, find_root, read_settings
 from readhead_server.convert import Lines, Units
@@ -63,6 +63,15 @@ class Document:
     def lines(self) -> Lines:
         """For places in it."""
         return Lines(self.source, self.units)
+
+    @cached_property
+    def docstring_span(self) -> tuple[int, int] | None:
+        """Where the docstring begins and ends, in characters."""
+        statements = [child for child in syntax_tree(self.source).children if child.type != "comment"]
+        if not statements or statements[0].type != "expression_statement" or statements[0].children[0].type != "string":
+            return None
+        text = self.source.encode()
+        return len(text[: statements[0].start_byte].decode()), len(text[: statements[0].end_byte].decode())
 
     @cached_property
     def head_line(self) -> int:

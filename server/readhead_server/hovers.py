@@ -16,7 +16,7 @@ from lsprotocol import types as lsp
 from readhead.engine import Card, Engine, EngineGoneError, Scored
 from readhead.engine.client import EngineError
 from readhead.heads import HeadId
-from readhead.program import metadata_block, syntax_tree
+from readhead.program import metadata_block
 from readhead_server.annotations import Annotations
 from readhead_server.documents import Document
 from readhead_server.examples import ExampleText, example
@@ -47,7 +47,7 @@ def subject_at(document: Document, position: lsp.Position) -> Subject | None:
     block = metadata_block(document.source)
     if block is not None and block.start() <= offset <= block.end():
         return _head_at(document, offset)
-    span = docstring_span(document)
+    span = document.docstring_span
     if span is not None and span[0] <= offset <= span[1]:
         return Subject(document.lines.range(document.lines.at(span[0]), document.lines.at(span[1])),
                        heads=tuple(document.heads))  # fmt: skip
@@ -62,16 +62,6 @@ def _head_at(document: Document, offset: int) -> Subject | None:
             place = document.lines.range((row, match.start()), (row, match.end()))
             return Subject(place, heads=(str(HeadId.parse(match[0])),))
     return None
-
-
-def docstring_span(document: Document) -> tuple[int, int] | None:
-    """Where the docstring begins and ends, in characters."""
-    statements = [child for child in syntax_tree(document.source).children if child.type != "comment"]
-    if not statements or statements[0].type != "expression_statement" or statements[0].children[0].type != "string":
-        return None
-    text = document.source.encode()
-    first = statements[0]
-    return len(text[: first.start_byte].decode()), len(text[: first.end_byte].decode())
 
 
 # ---- a name ----------------------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ from readhead_server.hints import inlay_hints
 from readhead_server.lenses import code_lenses
 from readhead_server.options import ServerOptions
 from readhead_server.project import Project
+from readhead_server.symbols import document_symbols, folding_ranges
 
 SCHEME = "readhead"
 
@@ -244,6 +245,18 @@ def signatures(ls: ReadheadServer, params: lsp.SignatureHelpParams) -> lsp.Signa
     return None if document is None else signature_help(document, params.position)
 
 
+def symbols(ls: ReadheadServer, params: lsp.DocumentSymbolParams) -> list[lsp.DocumentSymbol]:
+    """For an outline."""
+    document = ls.snapshot(params.text_document.uri)
+    return [] if document is None else document_symbols(document)
+
+
+def folds(ls: ReadheadServer, params: lsp.FoldingRangeParams) -> list[lsp.FoldingRange]:
+    """What can be folded."""
+    document = ls.snapshot(params.text_document.uri)
+    return [] if document is None else folding_ranges(document)
+
+
 async def flip(ls: ReadheadServer, uri: str, head: str) -> None:
     """Put the document's program into the model, or the head back."""
     known = ls.known(uri)
@@ -282,6 +295,8 @@ FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
     lsp.TEXT_DOCUMENT_INLAY_HINT: (hints, None),
     lsp.TEXT_DOCUMENT_HOVER: (hover, None),
     lsp.TEXT_DOCUMENT_COMPLETION: (complete, lsp.CompletionOptions(trigger_characters=TRIGGERS)),
+    lsp.TEXT_DOCUMENT_DOCUMENT_SYMBOL: (symbols, None),
+    lsp.TEXT_DOCUMENT_FOLDING_RANGE: (folds, None),
     lsp.TEXT_DOCUMENT_SIGNATURE_HELP: (
         signatures,
         lsp.SignatureHelpOptions(trigger_characters=SIGNATURE_TRIGGERS),
