@@ -74,8 +74,11 @@ class Lines:
 
     def offset(self, position: lsp.Position) -> int:
         """A client's position as a number of characters from the beginning."""
-        row, column = self.place(position)
-        return sum(len(line) + 1 for line in self.lines[:row]) + column
+        return self.offset_of(*self.place(position))
+
+    def offset_of(self, line: int, column: int) -> int:
+        """A line and column in characters as a number of characters from the beginning."""
+        return sum(len(text) + 1 for text in self.lines[:line]) + column
 
     def at(self, offset: int) -> tuple[int, int]:
         """A number of characters from the beginning as line and column in characters."""

@@ -28,6 +28,8 @@ from readhead_server.diagnostics import (
     syntax_diagnostics,
 )
 from readhead_server.documents import Document, open_document
+from readhead_server.edits import workspace_edit
+from readhead_server.fixes import KINDS, code_actions, with_head
 from readhead_server.hints import inlay_hints
 from readhead_server.lenses import code_lenses
 from readhead_server.options import ServerOptions
@@ -257,6 +259,24 @@ def folds(ls: ReadheadServer, params: lsp.FoldingRangeParams) -> list[lsp.Foldin
     return [] if document is None else folding_ranges(document)
 
 
+def actions(ls: ReadheadServer, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
+    """What can be done at a place."""
+    known = ls.known(params.text_document.uri)
+    if known is None:
+        return []
+    document, _, annotations = known
+    return code_actions(document, annotations, ls.options, params.range, params.context.only)
+
+
+async def set_best(ls: ReadheadServer, uri: str, head: str) -> None:
+    """Add a head that a document's program explains to its metadata."""
+    document = ls.snapshot(uri)
+    source = None if document is None else with_head(document, head)
+    if document is not None and source is not None:
+        edit = workspace_edit(document, source)
+        await ls.workspace_apply_edit_async(lsp.ApplyWorkspaceEditParams(edit, label=f"Explain {head} too"))
+
+
 async def flip(ls: ReadheadServer, uri: str, head: str) -> None:
     """Put the document's program into the model, or the head back."""
     known = ls.known(uri)
@@ -297,6 +317,7 @@ FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
     lsp.TEXT_DOCUMENT_COMPLETION: (complete, lsp.CompletionOptions(trigger_characters=TRIGGERS)),
     lsp.TEXT_DOCUMENT_DOCUMENT_SYMBOL: (symbols, None),
     lsp.TEXT_DOCUMENT_FOLDING_RANGE: (folds, None),
+    lsp.TEXT_DOCUMENT_CODE_ACTION: (actions, lsp.CodeActionOptions(code_action_kinds=KINDS)),
     lsp.TEXT_DOCUMENT_SIGNATURE_HELP: (
         signatures,
         lsp.SignatureHelpOptions(trigger_characters=SIGNATURE_TRIGGERS),
@@ -307,6 +328,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "readhead.flip": flip,
     "readhead.score": score,
     "readhead.restart": restart,
+    "readhead.setBest": set_best,
 }
 
 
