@@ -31,9 +31,9 @@ class Units:
         """Characters of a line up to so many units; a place inside a character is before it."""
         count = 0
         for place, character in enumerate(line):
-            if count >= units:
-                return place
             count += self.width(character)
+            if count > units:
+                return place
         return len(line)
 
 
@@ -64,7 +64,9 @@ class Lines:
         """A line without its indentation."""
         lines = self.lines
         text = lines[min(max(line, 0), len(lines) - 1)]
-        return self.range((line, len(text) - len(text.lstrip())), (line, len(text.rstrip()) or 1))
+        if not text.strip():
+            return self.range((line, 0), (line, len(text)))
+        return self.range((line, len(text) - len(text.lstrip())), (line, len(text.rstrip())))
 
     def place(self, position: lsp.Position) -> tuple[int, int]:
         """A client's position as line and column in characters."""

@@ -90,7 +90,7 @@ def open_document(uri: str, version: int | None, source: str, units: Units) -> D
         return None
     path = Path(name)
     root = find_root(path.parent)
-    text = source.replace("\r\n", "\n")
+    text = source.replace("\r\n", "\n").replace("\r", "\n")  # each ends a line for the protocol, and for Python
     if root is None or not (_is_in_programs(path, root) or _has_metadata(text)):
         return None
     return Document(uri, version or 0, text, path, root.resolve(), units)
