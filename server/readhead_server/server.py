@@ -28,7 +28,7 @@ from readhead_server.diagnostics import (
     syntax_diagnostics,
 )
 from readhead_server.documents import Document, open_document
-from readhead_server.edits import workspace_edit
+from readhead_server.small_edits import workspace_edit
 from readhead_server.fixes import KINDS, code_actions, with_head
 from readhead_server.hints import inlay_hints
 from readhead_server.lenses import code_lenses
