@@ -18,8 +18,8 @@ from readhead.record import with_metadata
 from readhead_server.annotations import Annotations
 from readhead_server.diagnostics import NOTHING, score_diagnostics, syntax_diagnostics
 from readhead_server.documents import Document
-from readhead_server.small_edits import workspace_edit
 from readhead_server.options import ServerOptions
+from readhead_server.small_edits import workspace_edit
 
 KINDS = (lsp.CodeActionKind.QuickFix, lsp.CodeActionKind.RefactorRewrite)
 _NAME = re.compile(r"[\w.]+")

@@ -28,12 +28,12 @@ from readhead_server.diagnostics import (
     syntax_diagnostics,
 )
 from readhead_server.documents import Document, open_document
-from readhead_server.small_edits import workspace_edit
 from readhead_server.fixes import KINDS, code_actions, with_head
 from readhead_server.hints import inlay_hints
 from readhead_server.lenses import code_lenses
 from readhead_server.options import ServerOptions
 from readhead_server.project import Project
+from readhead_server.small_edits import workspace_edit
 from readhead_server.symbols import document_symbols, folding_ranges
 
 SCHEME = "readhead"

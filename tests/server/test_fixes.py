@@ -10,9 +10,9 @@ from lsprotocol import types as lsp
 from readhead.blame import parts_of
 from readhead_server.annotations import Annotations
 from readhead_server.documents import Document
-from readhead_server.small_edits import text_edit
 from readhead_server.fixes import code_actions, with_head
 from readhead_server.options import ServerOptions
+from readhead_server.small_edits import text_edit
 from server.documents_in_tests import PROGRAM, annotated, applied, blamed, document, in_head, scored
 
 
