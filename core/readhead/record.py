@@ -10,7 +10,7 @@ import ast
 import math
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -161,6 +161,28 @@ def without_record(source: str) -> str:
     document = tomlkit.parse(metadata_toml(block))
     document["tool"]["readhead"].remove("recorded")
     return source[: block.start()] + _block_of(document) + source[block.end() :]
+
+
+def with_metadata(source: str, change: Callable[[Any], None]) -> str:
+    """The program's text after a change to its `[tool.readhead]` table, which is added where none is.
+
+    Raises:
+        ValueError: if the metadata is no TOML, or `tool.readhead` no table.
+    """
+    block = metadata_block(source)
+    document = tomlkit.parse(metadata_toml(block) if block else "[tool.readhead]\n")
+    tool = document.setdefault("tool", tomlkit.table(is_super_table=True))
+    if not isinstance(tool, MutableMapping):
+        raise ValueError("tool is not a table")  # noqa: TRY004 - of the file's text, not of a caller's type
+    table = tool.setdefault("readhead", tomlkit.table())
+    if not isinstance(table, MutableMapping):
+        raise ValueError("tool.readhead is not a table")  # noqa: TRY004 - as above
+    change(table)
+    text = _block_of(document)
+    if block:
+        return source[: block.start()] + text + source[block.end() :]
+    place = _after_docstring(source)
+    return source[:place] + ("\n" if place else "") + text + "\n" + ("" if place else "\n") + source[place:]
 
 
 def rewrite(program: Program, source: str) -> None:
