@@ -34,7 +34,11 @@ class FakeServer:
     def client_capabilities(self) -> lsp.ClientCapabilities:
         item = lsp.ClientCompletionItemOptions(snippet_support=self.snippets)
         completion = lsp.CompletionClientCapabilities(completion_item=item)
-        return lsp.ClientCapabilities(text_document=lsp.TextDocumentClientCapabilities(completion=completion))
+        edits = lsp.WorkspaceEditClientCapabilities(document_changes=True)
+        return lsp.ClientCapabilities(
+            text_document=lsp.TextDocumentClientCapabilities(completion=completion),
+            workspace=lsp.WorkspaceClientCapabilities(apply_edit=True, workspace_edit=edits),
+        )
 
     def snapshot(self, _uri: str) -> Document | None:
         return self.document
@@ -43,8 +47,9 @@ class FakeServer:
         project = SimpleNamespace(engine=self.engine)
         return None if self.document is None else (self.document, project, self.annotations)
 
-    async def workspace_apply_edit_async(self, params: lsp.ApplyWorkspaceEditParams) -> None:
+    async def workspace_apply_edit_async(self, params: lsp.ApplyWorkspaceEditParams) -> lsp.ApplyWorkspaceEditResult:
         self.applied.append(params)
+        return lsp.ApplyWorkspaceEditResult(applied=True)
 
 
 def asked(fake: FakeServer, method: str, **params: Any) -> Any:
