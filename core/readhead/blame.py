@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from readhead.program import find_nodes, syntax_tree
+from readhead.program import find_nodes, node_text, syntax_tree
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -39,9 +39,11 @@ def parts_of(source: str) -> list[Part]:
 
 
 def _terms(text: bytes, source: str) -> Iterator[Part]:
-    for node in find_nodes(syntax_tree(source), "(binary_operator) @sum"):
+    root = syntax_tree(source)
+    counters = _index_names(root)
+    for node in find_nodes(root, "(binary_operator) @sum"):
         left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
-        if left is None or right is None or not _is_sum(node) or not _is_score(node):
+        if left is None or right is None or not _is_sum(node) or not _is_score(node, counters):
             continue
         end = _line_end_after_comment(text, node.end_byte)
         yield _cut(text, right, node.start_byte, _with_comment(text, left), end)
@@ -74,10 +76,62 @@ def _statements(text: bytes, source: str) -> Iterator[Part]:
         (expression_statement (assignment left: (subscript))) @part
         (if_statement) @part
     ]"""
-    for node in find_nodes(syntax_tree(source), pattern):
+    root = syntax_tree(source)
+    counters = _index_names(root)
+    for node in find_nodes(root, pattern):
         block = node.parent
-        alone = block is not None and block.type == "block" and len(block.named_children) == 1
-        yield _cut(text, node, node.start_byte, b"pass" if alone else b"", node.end_byte)
+        if block is None or block.type != "block" or not _is_in_function(node) or _target(node) in counters:
+            continue
+        if sum(child.type != "comment" for child in block.named_children) == 1:
+            yield _cut(text, node, node.start_byte, b"pass", node.end_byte)
+        else:
+            start, end = _whole_lines(text, node.start_byte, node.end_byte)
+            yield _cut(text, node, start, b"", end)
+
+
+def _is_in_function(node: Node) -> bool:
+    parent = node.parent
+    while parent is not None and parent.type != "function_definition":
+        parent = parent.parent
+    return parent is not None
+
+
+def _target(statement: Node) -> str:
+    """The name that a statement changes; empty where it is no plain name."""
+    left = statement.children[0].child_by_field_name("left")
+    return node_text(left) if left is not None and left.type == "identifier" else ""
+
+
+def _index_names(root: Node) -> set[str]:
+    """Names that places are counted with: `w[i, j + 1]`."""
+    names = set()
+    for index in find_nodes(root, "(subscript subscript: (_) @index)"):
+        names |= {node_text(name) for name in find_nodes(index, "(identifier) @name") if _is_plain_index(name)}
+    return names
+
+
+def _is_plain_index(name: Node) -> bool:
+    """Not what an array of yes and no is made of: `w[w > 0]`, `w[s.is_name > 0]`."""
+    parent = name.parent
+    while parent is not None and parent.type != "subscript":
+        if parent.type in {"comparison_operator", "attribute", "call"}:
+            return False
+        parent = parent.parent
+    return parent is not None
+
+
+def _whole_lines(text: bytes, start: int, end: int) -> tuple[int, int]:
+    """A statement with its lines, where nothing else but a comment stands on them; else with its semicolon."""
+    begin = text.rfind(b"\n", 0, start) + 1
+    newline = text.find(b"\n", end)
+    stop = len(text) if newline < 0 else newline + 1
+    behind = text[end:stop].strip()
+    if not text[begin:start].strip() and (not behind or behind.startswith(b"#")):
+        return begin, stop
+    if behind.startswith(b";"):
+        after = text.index(b";", end) + 1
+        return start, after + len(text[after:stop]) - len(text[after:stop].lstrip(b" "))
+    return start, end
 
 
 def _is_sum(node: Node) -> bool:
@@ -89,16 +143,20 @@ def _operator(node: Node) -> str:
     return operator.type if operator else ""
 
 
-def _is_score(node: Node) -> bool:
-    """Whether a sum adds up evidence: it is no index, and no argument but of `softmax` and `normalize`."""
+def _is_score(node: Node, counters: set[str]) -> bool:
+    """Whether a sum adds up evidence: it is no index nor kept as one, no argument but of `softmax` and `normalize`."""
     parent = node.parent
     while parent is not None and parent.type not in {"function_definition", "module"}:
         if parent.type in {"subscript", "slice", "comparison_operator", "default_parameter"}:
             return False
+        if parent.type in {"assignment", "augmented_assignment"}:
+            left = parent.child_by_field_name("left")
+            if left is not None and left.type == "identifier" and node_text(left) in counters:
+                return False
         if parent.type == "argument_list":
             call = parent.parent
             function = call.child_by_field_name("function") if call else None
-            name = (function.text or b"").decode() if function else ""
+            name = node_text(function) if function else ""
             if name not in _TRANSPARENT:
                 return False
         parent = parent.parent

@@ -282,7 +282,7 @@ def refine(
     time_limit: TimeLimit = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Have a language model revise programs by what they predict worst."""
+    """Have a language model revise programs by their worst rows."""
     from readhead.record import check_writable, rewrite
     from readhead.synthesis.ollama.views import live_rows, revisions_view
 
@@ -317,7 +317,7 @@ def guard(
     *,
     time_limit: TimeLimit = None,
 ) -> None:
-    """Whether the language model reads what it is shown, or recites what it knows."""
+    """Whether the language model reads what it is shown, or recites."""
     from readhead.heads import HeadId
     from readhead.synthesis.ollama.views import guard_view, live_rows
 

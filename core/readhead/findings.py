@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, order=True)
@@ -19,6 +19,8 @@ class Finding:
     """What is wrong, in one line."""
     hint: str = ""
     """What to do about it, in one line; may be empty."""
+    instead: str = field(default="", compare=False)
+    """What to write for the name at the place, where one name cures it; for editors."""
 
     def __str__(self) -> str:
         cure = f" ({self.hint})" if self.hint else ""

@@ -222,10 +222,14 @@ def score_pairs(
     *,
     part: Part = "held-out",
     mistakes: int = 0,
+    floor: Floor | None = None,
     report: Report | None = None,
 ) -> list[HeadScore]:
-    """Every figure of each (program, head), in the order given, with `mistakes` worst rows, one a sequence at most."""
-    floor = measure_floor(target, part)
+    """Every figure of each (program, head), in the order given, with `mistakes` worst rows, one a sequence at most.
+
+    `floor` is that of the part, where it was measured already.
+    """
+    floor = floor or measure_floor(target, part)
     programs = list({program.source: program for program, _ in pairs}.values())
     tallies = {(program.source, head): _Tally(program, head) for program, head in pairs}
     places, length = target.places(part), target.store.length

@@ -10,6 +10,7 @@ import ast
 import hashlib
 import re
 import tomllib
+import warnings
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -76,10 +77,10 @@ class Program:
     def fingerprint(self) -> str:
         """Of the program's code: 16 hexadecimal digits. Comments, metadata and layout do not count."""
         try:
-            code = ast.unparse(ast.parse(self.source))
+            code = ast.unparse(python_tree(self.source))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             code = self.source
-        return hashlib.sha256(code.encode()).hexdigest()[:16]
+        return hashlib.sha256(code.encode(errors="replace")).hexdigest()[:16]
 
 
 def read_program(path: str | Path) -> Program:
@@ -137,7 +138,14 @@ def _query(pattern: str) -> Query:
 
 def syntax_tree(source: str) -> Node:
     """The root of a program's syntax tree; its places count the bytes of the text in UTF-8."""
-    return Parser(_language()).parse(source.encode()).root_node
+    return Parser(_language()).parse(source.encode(errors="replace")).root_node
+
+
+def python_tree(source: str) -> ast.Module:
+    """Python's own syntax tree, without its warnings, as of an unknown escape, which runs. Raises what it does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(source)
 
 
 def find_nodes(node: Node, pattern: str) -> list[Node]:
@@ -171,7 +179,7 @@ def _head_function(root: Node) -> Node | None:
 
 def _syntax_findings(source: str) -> list[Finding]:
     try:
-        ast.parse(source)
+        python_tree(source)
     except SyntaxError as error:
         line, column = error.lineno or 1, error.offset or 1
         return [Finding(line, max(column, 1), "RH201", f"not Python: {error.msg}", "mend the syntax")]
@@ -288,7 +296,7 @@ def _count_terms(head: Node | None) -> int:
     """Terms of the largest sum in `head`; without a sum of two or more, its branches plus returns."""
     if head is None:
         return 0
-    sums = [_terms_of(node) for node in find_nodes(head, "(binary_operator) @sum") if _is_sum(node)]
+    sums = _sums(head)
     grown = len(find_nodes(head, '(augmented_assignment operator: ["+=" "-="]) @grown'))
     largest = max([*sums, grown + 1 if grown else 0], default=0)
     if largest > 1:
@@ -302,14 +310,26 @@ def _is_sum(node: Node) -> bool:
     return node.type == "binary_operator" and operator is not None and operator.type in {"+", "-"}
 
 
-def _terms_of(node: Node | None) -> int:
-    while node is not None and node.type == "parenthesized_expression":
-        node = node.named_children[0] if node.named_children else None
-    if node is None:
-        return 0
-    if not _is_sum(node):
-        return 1
-    return _terms_of(node.child_by_field_name("left")) + _terms_of(node.child_by_field_name("right"))
+def _sums(head: Node) -> list[int]:
+    """The terms of every sum in `head` that is no part of another; a file may hold one of thousands."""
+    sums, counted = [], set[int]()
+    nodes = find_nodes(head, "(binary_operator) @sum")
+    for node in sorted(nodes, key=lambda node: (node.start_byte, -node.end_byte)):  # the outer before the inner
+        if _is_sum(node) and node.id not in counted:
+            parts = [node]
+            for part in parts:
+                parts += _parts(part)
+            counted |= {part.id for part in parts}
+            sums.append(sum(not _parts(part) and part.type != "parenthesized_expression" for part in parts))
+    return sums
+
+
+def _parts(node: Node) -> list[Node]:
+    """What a sum adds up, and what a bracket holds; nothing else has parts."""
+    if node.type == "parenthesized_expression":
+        return node.named_children[:1]
+    sides = [node.child_by_field_name(side) for side in ("left", "right")] if _is_sum(node) else []
+    return [side for side in sides if side is not None]
 
 
 def _count_set_tokens(root: Node) -> int:

@@ -10,7 +10,7 @@ import ast
 import math
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -20,7 +20,7 @@ import tomlkit
 from readhead.errors import ProgramError, StoreError
 from readhead.heads import HeadId
 from readhead.patterns import write_beside
-from readhead.program import Program, metadata_block, metadata_toml
+from readhead.program import Program, metadata_block, metadata_toml, python_tree
 
 if TYPE_CHECKING:
     from readhead.scores import HeadScore
@@ -147,7 +147,7 @@ def _block_of(document: tomlkit.TOMLDocument) -> str:
 
 def _after_docstring(source: str) -> int:
     """Where a metadata block goes that a file does not have yet: the start of the line after its docstring."""
-    body = ast.parse(source).body
+    body = python_tree(source).body
     if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and body[0].end_lineno:
         return sum(len(line) + 1 for line in source.split("\n")[: body[0].end_lineno])
     return 0
@@ -161,6 +161,28 @@ def without_record(source: str) -> str:
     document = tomlkit.parse(metadata_toml(block))
     document["tool"]["readhead"].remove("recorded")
     return source[: block.start()] + _block_of(document) + source[block.end() :]
+
+
+def with_metadata(source: str, change: Callable[[Any], None]) -> str:
+    """The program's text after a change to its `[tool.readhead]` table, which is added where none is.
+
+    Raises:
+        ValueError: if the metadata is no TOML, or `tool.readhead` no table.
+    """
+    block = metadata_block(source)
+    document = tomlkit.parse(metadata_toml(block) if block else "[tool.readhead]\n")
+    tool = document.setdefault("tool", tomlkit.table(is_super_table=True))
+    if not isinstance(tool, MutableMapping):
+        raise ValueError("tool is not a table")  # noqa: TRY004 - of the file's text, not of a caller's type
+    table = tool.setdefault("readhead", tomlkit.table())
+    if not isinstance(table, MutableMapping):
+        raise ValueError("tool.readhead is not a table")  # noqa: TRY004 - as above
+    change(table)
+    text = _block_of(document)
+    if block:
+        return source[: block.start()] + text + source[block.end() :]
+    place = _after_docstring(source)
+    return source[:place] + ("\n" if place else "") + text + "\n" + ("" if place else "\n") + source[place:]
 
 
 def rewrite(program: Program, source: str) -> None:

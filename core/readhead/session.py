@@ -52,7 +52,7 @@ from readhead.synthesis.ollama.prompts import Prompts
 from readhead.synthesis.ollama.ranked import Ranked, best_programs, joined_fronts, ranked_drafts
 from readhead.synthesis.ollama.revise import Revision, refine_program, rename_programs
 from readhead.synthesis.ollama.run import Desk, Drafted, Drafting, Show
-from readhead.synthesis.ollama.schedule import FirstPrompt, draft_programs, first_prompt
+from readhead.synthesis.ollama.schedule import FirstPrompt, check_desk, draft_programs, first_prompt
 from readhead.synthesis.outcome import OFFERED, Synthesis
 from readhead.workspace import OllamaSettings, Settings, Workspace
 
@@ -203,6 +203,8 @@ class Session:
             show: called with each line of what the language model does.
         """
         started = time.monotonic()
+        if drafting is not None:
+            check_desk(self.desk(show))  # before a search whose result would be lost
         written, found = self._searched(wanted, heads)
         drafted = None
         if drafting is not None:

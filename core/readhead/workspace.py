@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import sqlite3
 import tempfile
 import tomllib
@@ -30,7 +31,9 @@ STATE = ".readhead"
 _SCHEMA = 1
 _BUSY_SECONDS = 30
 _WANTED: dict[type, str] = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
-_LEAST = {"fit": 1, "dev": 1, "held_out": 1, "length": 2, "reply_tokens": 64, "parallel": 1, "temperature": 0}
+_LEAST = {
+    "fit": 1, "dev": 1, "held_out": 1, "length": 2, "reply_tokens": 64, "parallel": 1, "temperature": 0, "patience": 1
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -400,6 +403,8 @@ def _check_keys(path: Path, table: dict[str, Any], kind: type, prefix: str = "")
             raise UsageError(
                 f"{path}: {prefix}{key} is not {_WANTED[known[key]]}", hint=f"write for example: {key} = {example}"
             )
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"{path}: {prefix}{key} = {value} is no number", hint="write a number, or leave it out")
         if isinstance(value, int | float) and value < _LEAST.get(key, value):
             raise UsageError(f"{path}: {prefix}{key} = {value} is too small", hint=f"write {_LEAST[key]} or more")
 

@@ -31,9 +31,9 @@ class Units:
         """Characters of a line up to so many units; a place inside a character is before it."""
         count = 0
         for place, character in enumerate(line):
-            if count >= units:
-                return place
             count += self.width(character)
+            if count > units:
+                return place
         return len(line)
 
 
@@ -64,7 +64,9 @@ class Lines:
         """A line without its indentation."""
         lines = self.lines
         text = lines[min(max(line, 0), len(lines) - 1)]
-        return self.range((line, len(text) - len(text.lstrip())), (line, len(text.rstrip()) or 1))
+        if not text.strip():
+            return self.range((line, 0), (line, len(text)))
+        return self.range((line, len(text) - len(text.lstrip())), (line, len(text.rstrip())))
 
     def place(self, position: lsp.Position) -> tuple[int, int]:
         """A client's position as line and column in characters."""
@@ -74,13 +76,20 @@ class Lines:
 
     def offset(self, position: lsp.Position) -> int:
         """A client's position as a number of characters from the beginning."""
-        row, column = self.place(position)
-        return sum(len(line) + 1 for line in self.lines[:row]) + column
+        return self.offset_of(*self.place(position))
+
+    def offset_of(self, line: int, column: int) -> int:
+        """A line and column in characters as a number of characters from the beginning."""
+        return sum(len(text) + 1 for text in self.lines[:line]) + column
+
+    def at(self, offset: int) -> tuple[int, int]:
+        """A number of characters from the beginning as line and column in characters."""
+        before = self.text[: max(offset, 0)]
+        return before.count("\n"), len(before) - (before.rfind("\n") + 1)
 
     def of_bytes(self, place: int) -> tuple[int, int]:
         """A place in the text's UTF-8 bytes as line and column in characters."""
-        before = self.text.encode()[:place].decode(errors="ignore")
-        return before.count("\n"), len(before) - (before.rfind("\n") + 1)
+        return self.at(len(self.text.encode()[:place].decode(errors="ignore")))
 
     def whole(self) -> lsp.Range:
         """All of the text."""

@@ -132,7 +132,7 @@ def score_diagnostics(document: Document, annotations: Annotations, options: Ser
 def _dead(document: Document, head: str, part: Blame) -> lsp.Diagnostic:
     return lsp.Diagnostic(
         range=document.lines.range((part.start[0], part.start[1]), (part.end[0], part.end[1])),
-        message=f"earns nothing on {head}: without it the IoU is {-part.loss:+.3f}",
+        message=f"earns nothing on {head}: without it the IoU is {-part.loss:+z.3f}",
         severity=lsp.DiagnosticSeverity.Hint,
         code="earns-nothing",
         source=SCORE,

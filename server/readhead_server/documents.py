@@ -11,7 +11,7 @@ from pygls.uris import to_fs_path
 from readhead.engine.results import text_stamp
 from readhead.errors import UsageError
 from readhead.findings import Finding
-from readhead.program import Program, metadata_block, parse
+from readhead.program import Program, metadata_block, parse, syntax_tree
 from readhead.sandbox.policy import check
 from readhead.workspace import CONFIG, Settings, find_root, read_settings
 from readhead_server.convert import Lines, Units
@@ -42,6 +42,7 @@ class Document:
         if any(finding.code == "RH201" for finding in form):
             return form
         known = {(finding.line, finding.code) for finding in form}
+        known |= {(finding.line, "RH202") for finding in form if finding.code == "RH203"}  # the policy's word for it
         return sorted([*form, *(each for each in check(self.source) if (each.line, each.code) not in known)])
 
     @cached_property
@@ -65,6 +66,15 @@ class Document:
         return Lines(self.source, self.units)
 
     @cached_property
+    def docstring_span(self) -> tuple[int, int] | None:
+        """Where the docstring begins and ends, in characters."""
+        statements = [child for child in syntax_tree(self.source).children if child.type != "comment"]
+        if not statements or statements[0].type != "expression_statement" or statements[0].children[0].type != "string":
+            return None
+        text = self.source.encode()
+        return len(text[: statements[0].start_byte].decode()), len(text[: statements[0].end_byte].decode())
+
+    @cached_property
     def head_line(self) -> int:
         """Where `def head` stands, from 0; 0 where it does not."""
         return next((row for row, line in enumerate(self.lines.lines) if line.startswith("def head(")), 0)
@@ -80,7 +90,7 @@ def open_document(uri: str, version: int | None, source: str, units: Units) -> D
         return None
     path = Path(name)
     root = find_root(path.parent)
-    text = source.replace("\r\n", "\n")
+    text = source.replace("\r\n", "\n").replace("\r", "\n")  # each ends a line for the protocol, and for Python
     if root is None or not (_is_in_programs(path, root) or _has_metadata(text)):
         return None
     return Document(uri, version or 0, text, path, root.resolve(), units)

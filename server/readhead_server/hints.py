@@ -14,7 +14,7 @@ def inlay_hints(document: Document, annotations: Annotations, wanted: lsp.Range)
     hints: dict[tuple[int, int], list[str]] = {}
     for head, parts in blames.items():
         for part in parts:
-            label = f"{-part.loss:+.2f}".replace("-", "−")
+            label = f"{-part.loss:+z.2f}".replace("-", "−")
             hints.setdefault((part.end[0], part.end[1]), []).append(label if len(blames) == 1 else f"{head} {label}")
     found = []
     for (line, column), labels in sorted(hints.items()):

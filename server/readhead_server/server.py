@@ -18,8 +18,9 @@ from pygls.protocol import LanguageServerProtocol, lsp_method
 from pygls.uris import to_fs_path
 
 from readhead import __version__
-from readhead_server import configuration, long_actions, views
+from readhead_server import configuration, fixes, hovers, long_actions, views
 from readhead_server.annotations import Annotations
+from readhead_server.completions import SIGNATURE_TRIGGERS, TRIGGERS, completions, signature_help
 from readhead_server.configuration import configured
 from readhead_server.convert import Units
 from readhead_server.diagnostics import (
@@ -35,8 +36,10 @@ from readhead_server.documents import Document, open_document
 from readhead_server.failures import Pages, Place, shows_pages
 from readhead_server.hints import inlay_hints
 from readhead_server.lenses import code_lenses
+from readhead_server.offers import offer
 from readhead_server.options import ServerOptions
 from readhead_server.project import Project
+from readhead_server.symbols import document_symbols, folding_ranges
 from readhead_server.watched import files_changed
 from readhead_server.working import Working, forward, trusts, work
 
@@ -387,6 +390,52 @@ async def compare(ls: ReadheadServer, uri: str, head: str) -> str | None:
     return None
 
 
+async def hover(ls: ReadheadServer, params: lsp.HoverParams) -> lsp.Hover | None:
+    """On names of the language, and on heads."""
+    known = ls.known(params.text_document.uri)
+    if known is None:
+        return None
+    document, project, annotations = known
+    return await hovers.hover(document, annotations, project.engine, params.position)
+
+
+def complete(ls: ReadheadServer, params: lsp.CompletionParams) -> list[lsp.CompletionItem]:
+    """The vocabulary, and what the metadata may hold."""
+    known = ls.known(params.text_document.uri)
+    if known is None:
+        return []
+    text = ls.client_capabilities.text_document
+    able = text.completion.completion_item if text and text.completion else None
+    snippets = bool(able and able.snippet_support)
+    return completions(known[0], params.position, known[1].engine.facts, snippets=snippets)
+
+
+def signatures(ls: ReadheadServer, params: lsp.SignatureHelpParams) -> lsp.SignatureHelp | None:
+    """Inside the parentheses of a name of the language."""
+    document = ls.snapshot(params.text_document.uri)
+    return None if document is None else signature_help(document, params.position)
+
+
+def symbols(ls: ReadheadServer, params: lsp.DocumentSymbolParams) -> list[lsp.DocumentSymbol]:
+    """For an outline."""
+    document = ls.snapshot(params.text_document.uri)
+    return [] if document is None else document_symbols(document)
+
+
+def folds(ls: ReadheadServer, params: lsp.FoldingRangeParams) -> list[lsp.FoldingRange]:
+    """What can be folded."""
+    document = ls.snapshot(params.text_document.uri)
+    return [] if document is None else folding_ranges(document)
+
+
+async def set_best(ls: ReadheadServer, uri: str, head: str) -> None:
+    """Add a head that a document's program explains to its metadata."""
+    document = ls.snapshot(uri)
+    source = None if document is None else fixes.with_head(document, head)
+    if document is not None and source is not None:
+        await offer(ls, document, source, f"Explain {head} too")
+
+
 async def flip(ls: ReadheadServer, uri: str, head: str) -> None:
     """Put the document's program into the model, or the head back."""
     known = ls.known(uri)
@@ -396,10 +445,16 @@ async def flip(ls: ReadheadServer, uri: str, head: str) -> None:
         await work(ls, f"Flip {head}", project, lambda _: project.ask("flip", heads={head: source}))
 
 
-def actions(ls: ReadheadServer, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
-    """What can be done with a program."""
-    document = ls.snapshot(params.text_document.uri) if ls.options.trusted else None
-    return [] if document is None else long_actions.code_actions(document, params.range, params.context.only)
+def code_actions(ls: ReadheadServer, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
+    """What can be done at a place."""
+    known = ls.known(params.text_document.uri)
+    if known is None:
+        return []
+    document, _, annotations = known
+    quick = fixes.code_actions(document, annotations, ls.options, params.range, params.context.only)
+    if not ls.options.trusted:
+        return quick
+    return [*quick, *long_actions.code_actions(document, params.range, params.context.only)]
 
 
 async def fit(ls: ReadheadServer, *given: Any) -> long_actions.Outcome | None:  # noqa: ANN401 - `uri[, position]`
@@ -479,9 +534,20 @@ FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
     lsp.TEXT_DOCUMENT_CODE_LENS: (lenses, lsp.CodeLensOptions(resolve_provider=False)),
     lsp.TEXT_DOCUMENT_INLAY_HINT: (hints, None),
     lsp.WORKSPACE_TEXT_DOCUMENT_CONTENT: (failures, None),
-    lsp.TEXT_DOCUMENT_CODE_ACTION: (actions, lsp.CodeActionOptions(code_action_kinds=[long_actions.REWRITE])),
     views.HEADS: (heads, None),
     views.PATTERN: (pattern, None),
+    lsp.TEXT_DOCUMENT_HOVER: (hover, None),
+    lsp.TEXT_DOCUMENT_COMPLETION: (complete, lsp.CompletionOptions(trigger_characters=TRIGGERS)),
+    lsp.TEXT_DOCUMENT_DOCUMENT_SYMBOL: (symbols, None),
+    lsp.TEXT_DOCUMENT_FOLDING_RANGE: (folds, None),
+    lsp.TEXT_DOCUMENT_CODE_ACTION: (
+        code_actions,
+        lsp.CodeActionOptions(code_action_kinds=[*fixes.KINDS, long_actions.REWRITE]),
+    ),
+    lsp.TEXT_DOCUMENT_SIGNATURE_HELP: (
+        signatures,
+        lsp.SignatureHelpOptions(trigger_characters=SIGNATURE_TRIGGERS),
+    ),
 }
 """Handlers by method, with what is told of them at the start."""
 COMMANDS: dict[str, Callable[..., Any]] = {
@@ -497,6 +563,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     long_actions.REFINE: refine,
     long_actions.RECORD: record,
     long_actions.CREATE: create,
+    "readhead.setBest": set_best,
 }
 
 

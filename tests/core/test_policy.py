@@ -44,6 +44,24 @@ def test_a_refusal_says_what_to_write_instead(source: str, hint: str) -> None:
     assert [finding.hint for finding in policy.check(source)] == [hint]
 
 
+@pytest.mark.parametrize(
+    ("source", "column", "instead"),
+    [
+        (body("return s.key.is_coma"), 18, "is_comma"),
+        (body("return sofmax(s.first)"), 12, "softmax"),
+        (body("return is_comma"), 12, "s.is_comma"),
+        ("def head(text):\n    return is_comma\n", 12, "text.is_comma"),
+        ("from numpy import wheree\n" + HEAD, 19, "where"),
+        ("from numpy.lnalg import norm\n" + HEAD, 6, "numpy.linalg"),
+        ("import itertool\n" + HEAD, 8, "itertools"),
+        ("import os\n" + HEAD, 8, ""),
+    ],
+)
+def test_a_name_that_cures_a_finding_is_told_for_editors(source: str, column: int, instead: str) -> None:
+    (finding,) = policy.check(source)
+    assert (finding.column, finding.instead) == (column, instead)
+
+
 def test_all_findings_come_at_once_in_reading_order() -> None:
     source = "import os\nclass A: pass\ndef head(s):\n    return open(s.__class__).x\n"
     assert [(f.line, f.column, f.code) for f in policy.check(source)] == [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,29 @@ def test_what_is_wrong_becomes_a_finding_with_its_place_and_a_cure(source: str, 
     assert finding.message
     assert finding.hint
     assert "\n" not in str(finding)
+
+
+@pytest.mark.parametrize(
+    ("expression", "terms"),
+    [
+        (" + ".join(["s.first"] * 5000), 5000),
+        ("(s.first + " * 3000 + "s.every" + ")" * 3000, 3001),
+        ("-" * 20_000 + "s.first", 1),
+        ("'\ud800' + s.first", 2),
+    ],
+    ids=["long sum", "deep sum", "many signs", "half a character"],
+)
+def test_a_text_that_overtaxes_a_reader_is_read_all_the_same(expression: str, terms: int) -> None:
+    began = time.process_time()
+    program = parse(f"def head(s):\n    return {expression}\n")
+    assert time.process_time() - began < 2
+    assert program.terms == terms
+    assert program.fingerprint
+
+
+def test_what_python_only_warns_of_is_no_finding_and_not_told(recwarn: pytest.WarningsRecorder) -> None:
+    assert parse('def head(s):\n    return s.first * bool(re.match("\\d", s.tokens[0]))\n').findings == ()
+    assert not recwarn.list
 
 
 def test_findings_come_all_at_once_in_reading_order() -> None:

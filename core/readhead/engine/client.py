@@ -37,6 +37,10 @@ _TRIES: Final = 3
 _CALM_S: Final = 30.0
 
 
+_STARTED: Final[list[subprocess.Popen[bytes]]] = []
+"""Engines outlive who starts them; their processes are kept to be reaped."""
+
+
 class EngineGoneError(ReadheadError):
     """The engine ended before it answered; it is being started again."""
 
@@ -91,6 +95,8 @@ class Engine:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+        for process in _STARTED:
+            process.poll()
         self._set("closed", {})
 
     def restart(self) -> None:
@@ -155,8 +161,8 @@ class Engine:
                         watch.cancel()
                         self._hang_up()
                 if self.state == "failed":
-                    self._retry.clear()
                     await self._retry.wait()
+                self._retry.clear()
                 self._set("restarting", {})
         finally:
             self._hang_up()
@@ -188,9 +194,12 @@ class Engine:
         if len(self._starts) >= _TRIES:
             raise OSError(f"the engine ended {_TRIES} times within {_CALM_S:.0f} s")
         self._starts.append(now)
+        _STARTED[:] = [process for process in _STARTED if process.poll() is None]
         quiet: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
         command = [sys.executable, "-m", "readhead.engine.host", str(self.root)]
-        return subprocess.Popen(command, start_new_session=True, **quiet)  # noqa: S603 - our own module
+        process = subprocess.Popen(command, start_new_session=True, **quiet)  # noqa: S603 - our own module
+        _STARTED.append(process)
+        return process
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         while (message := await receive(reader)) is not None:

@@ -42,10 +42,17 @@ class Job:
         Raises:
             CancelledJob: if this one was cancelled.
         """
-        if self._cancelled.is_set():
-            raise CancelledJob
+        self.check_cancelled()
         if self.lane is not None:
             self.lane.do_urgent(self.urgency)
+        self.check_cancelled()
+
+    def check_cancelled(self) -> None:
+        """The same without other jobs, for the middle of something that they would disturb.
+
+        Raises:
+            CancelledJob: if it was cancelled.
+        """
         if self._cancelled.is_set():
             raise CancelledJob
 

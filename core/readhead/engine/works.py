@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 Part = Callable[[dict[str, Any]], None]
 """Sends a part of an answer."""
+_AT_ONCE = 4
+"""Programs that are run without a look at what is more urgent."""
 _SHOWN = 6
 """Programs on a head's card, the best included."""
 
@@ -61,6 +63,7 @@ class Works:
         workspace = Workspace.open(root)
         settings = Options().settings(workspace)
         self.session = Session.open(workspace, settings, report=self._report, model=model)
+        self.session.sandbox.watch = self._check_cancelled
         self.target: Target = self.session.target()
         self._floor = measure_floor(self.target, "dev")
         self._ranking: Ranking | None = None
@@ -69,8 +72,7 @@ class Works:
 
     def _report(self, stage: str, done: int, total: int) -> None:
         self._tell("progress", {"stage": stage, "done": done, "total": total})
-        if self._job is not None:
-            self._job.check()
+        self._check_cancelled()
 
     def call(self, method: str, job: Job, part: Part, given: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
         """Do what a front end asks."""
@@ -81,8 +83,13 @@ class Works:
             self._job = outer
 
     def _check(self) -> None:
+        """Between steps: nothing may be on its way in the sandbox, which a more urgent job would use."""
         if self._job is not None:
             self._job.check()
+
+    def _check_cancelled(self) -> None:
+        if self._job is not None:
+            self._job.check_cancelled()
 
     def close(self) -> None:
         """End the sandbox, take the hooks off the model, close the state."""
@@ -111,7 +118,7 @@ class Works:
         """A program on heads, on `dev`."""
         program = parse(source, name=name)
         pairs = [(program, self._head(head)) for head in heads]
-        scores = score_pairs(pairs, self.target, self.session.sandbox, part="dev", mistakes=mistakes)
+        scores = score_pairs(pairs, self.target, self.session.sandbox, part="dev", mistakes=mistakes, floor=self._floor)
         return [asdict(self._scored(score)) for score in scores]
 
     def adopt(self, other: Works) -> None:
@@ -171,11 +178,12 @@ class Works:
         programs = [parse(source, name=name), *(parse(part.without, name=name) for part in parts)]
         row = self.session.model.geometry.index_of(self._head(head))
         patterns = [self.target.store.read(place, row) for place in self.target.places("dev")]
-        reached = []
-        for predictions, _ in predict(programs, texts, self.session.sandbox):
+        reached: list[float] = []
+        for start in range(0, len(programs), _AT_ONCE):
             self._check()
-            pairs = zip(predictions, patterns, strict=True)
-            reached.append(float(np.mean([0.0 if p is None else iou(p, pattern) for p, pattern in pairs])))
+            for predictions, _ in predict(programs[start : start + _AT_ONCE], texts, self.session.sandbox):
+                pairs = zip(predictions, patterns, strict=True)
+                reached.append(float(np.mean([0.0 if p is None else iou(p, pattern) for p, pattern in pairs])))
         place = _Places(source)
         return [
             asdict(Blame(place.of(part.start), place.of(part.end), place.text(part.start, part.end),

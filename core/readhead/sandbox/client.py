@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Literal, Self
 
 from readhead.errors import SandboxError
@@ -39,6 +39,8 @@ class Sandbox:
 
     def __init__(self, *, limits: Limits = _USUAL, level: Level = "auto", allow_reduced: bool = False) -> None:
         self.allow_reduced = allow_reduced
+        self.watch: Callable[[], None] = lambda: None
+        """Called between the results of `run_many`; what it raises ends the run."""
         self._texts: tuple[Text, ...] = ()
         self._backend = _backend(limits, level)
 
@@ -117,8 +119,10 @@ class Sandbox:
                 window.append(self._begin(source))
                 if len(window) > ahead:
                     yield self._finish(window.popleft())
+                    self.watch()
             while window:
                 yield self._finish(window.popleft())
+                self.watch()
         finally:
             self._backend.abandon([entry for entry in window if isinstance(entry, Ticket)])
 

@@ -403,7 +403,15 @@ def _bindings(node: ast.AST) -> Iterator[str]:
             yield from names
 
 
-_Hint: TypeAlias = "str | tuple[str, Iterable[str], str]"
+@dataclass(frozen=True)
+class _Cure:
+    """A hint, and the name that cures a finding."""
+
+    hint: str = ""
+    instead: str = ""
+
+
+_Hint: TypeAlias = "str | _Cure | tuple[str, Iterable[str], str]"
 """A hint, or what to make one of: the name, those that could have been meant, and what stands before them."""
 
 
@@ -433,21 +441,24 @@ class _Checker:
     def findings(self) -> list[Finding]:
         """What was found, in reading order, with hints."""
         found = sorted(self._found, key=lambda item: item[:4])[:_MOST_FINDINGS]
-        return [
-            Finding(line, column, code, message, self._hint(hint) if place < _MOST_HINTS else "")
-            for place, (line, column, code, message, hint) in enumerate(found)
-        ]
+        findings = []
+        for place, (line, column, code, message, hint) in enumerate(found):
+            cure = self._cure(hint) if place < _MOST_HINTS else _Cure()
+            findings.append(Finding(line, column, code, message, cure.hint, cure.instead))
+        return findings
 
-    def _hint(self, hint: _Hint) -> str:
+    def _cure(self, hint: _Hint) -> _Cure:
         if isinstance(hint, str):
+            return _Cure(hint)
+        if isinstance(hint, _Cure):
             return hint
         name, known, prefix = hint
         likely = sorted(candidate for candidate in known if len(candidate) <= _LONGEST_NAME)
         self._compared += len(likely)
         if len(name) > _LONGEST_NAME or self._compared > _MOST_COMPARED:
-            return ""
+            return _Cure()
         close = difflib.get_close_matches(name, likely, n=1)
-        return f"did you mean {prefix}{close[0]}?" if close else ""
+        return _Cure(f"did you mean {prefix}{close[0]}?", close[0]) if close else _Cure()
 
     def _flatten(self) -> tuple[list[ast.AST], bool]:
         """All nodes that can run; False where the tree is too large or too deep to go on."""
@@ -475,9 +486,9 @@ class _Checker:
                     names[name] = alias.name if alias.asname else name
         return names
 
-    def _add(self, node: ast.AST, code: str, message: str, hint: _Hint = "", *, end: int = 0) -> None:
-        """Note a finding at the node's beginning, or `end` bytes before its end."""
-        line, offset = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
+    def _add(self, node: ast.AST, code: str, message: str, hint: _Hint = "", *, start: int = 0, end: int = 0) -> None:
+        """Note a finding `start` bytes behind the node's beginning, or `end` bytes before its end."""
+        line, offset = getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + start
         if end:
             line, offset = getattr(node, "end_lineno", line), getattr(node, "end_col_offset", end) - end
         self._found.append((line, _column(self._lines, line, offset), code, message, hint))
@@ -539,7 +550,9 @@ class _Checker:
             self._refuse_private(node, "RH221", name)
         elif not (self._bound[name] or name in BUILTINS or name in PREBOUND):
             known = {*self._bound, *BUILTINS, *PREBOUND}
-            hint = _HINTS.get(name) or (f"write s.{name}" if name in _SENTENCE else (name, known, ""))
+            written = f"{self._sentence or 's'}.{name}"
+            meant = _Cure(f"write {written}", written) if name in _SENTENCE else (name, known, "")
+            hint = _HINTS.get(name) or meant
             self._add(node, "RH221", f"the name {_short(name)!r} is not known here", hint)
 
     def _check_attribute(self, node: ast.Attribute) -> None:
@@ -601,7 +614,7 @@ class _Checker:
     def _check_import_from(self, node: ast.ImportFrom) -> None:
         module = "." * node.level + (node.module or "")
         if module not in MODULES:
-            self._refuse_module(node, module)
+            self._refuse_module(node, module, start=len("from "))
             return
         for alias in node.names:
             self._check_alias(alias)
@@ -615,9 +628,9 @@ class _Checker:
         if alias.asname and alias.asname.startswith("__"):
             self._refuse_private(alias, "RH221", alias.asname)
 
-    def _refuse_module(self, node: ast.AST, module: str) -> None:
+    def _refuse_module(self, node: ast.AST, module: str, *, start: int = 0) -> None:
         hint = _HINTS.get(module) or _HINTS.get(module.partition(".")[0]) or (module, MODULES, "")
-        self._add(node, "RH223", f"{_short(module)!r} cannot be imported", hint)
+        self._add(node, "RH223", f"{_short(module)!r} cannot be imported", hint, start=start)
 
     def _check_with(self, node: ast.With) -> None:
         for item in node.items:

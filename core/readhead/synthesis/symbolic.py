@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -35,6 +35,7 @@ from readhead.synthesis.render import SetNames, render, rounded
 from readhead.synthesis.search import HeadSearch, Stopped
 from readhead.workspace import Workspace
 
+_TICK_S: Final = 0.2
 _SHORT_IOU: Final = 0.4
 _SHORT_LIFT: Final = 0.05
 """Below one of these no program is called an explanation."""
@@ -57,7 +58,9 @@ def write_programs(
     if missing:
         if report:
             report("synthesize", len(sources), len(heads))
-        workshop = _Workshop(target, wanted, device)
+        workshop = _Workshop(
+            target, wanted, device, tick=lambda: report and report("synthesize", len(sources), len(heads))
+        )
         for head, found in workshop.search_all(missing):
             workspace.store_written(target.model, target.corpus.fingerprint, method, str(head), found)
             sources[head] = found
@@ -86,7 +89,8 @@ def _search_fingerprint() -> str:
 class _Workshop:
     """What all heads share: the basis on the fit texts, names for sets, and the floor."""
 
-    def __init__(self, target: Target, wanted: Wanted, device: str) -> None:
+    def __init__(self, target: Target, wanted: Wanted, device: str, *, tick: Callable[[], object]) -> None:
+        self._tick = tick
         self._target = target
         self._wanted = wanted
         self._device = device
@@ -113,7 +117,8 @@ class _Workshop:
                 self._abandoned.set()
 
     def _finished(self, running: dict[Future[list[str]], HeadId]) -> Iterator[tuple[HeadId, list[str]]]:
-        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        while not (done := wait(running, timeout=_TICK_S, return_when=FIRST_COMPLETED).done):
+            self._tick()  # which may raise: the search was cancelled
         for future in sorted(done, key=lambda item: running[item]):
             head = running.pop(future)
             try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from typing import Final
 
 from readhead.synthesis.ollama.client import Answer
 from readhead.synthesis.ollama.notebook import About
@@ -35,44 +36,83 @@ class Enough(Exception):  # noqa: N818 - not an error
     """Nothing more can be asked."""
 
 
+_WHOLE: Final = ("whole", "whole 2", "whole 3")
+"""Steps in which a prompt that was cut is asked again, each with twice the window or more."""
+
 Found = list[tuple[Draft, int]]
 """Drafts, each with about the tokens that it took."""
 
 
 def ask_for_drafts(run: Run, about: About, step: str, make: Make) -> Generator[Ask, Answer, Found]:
     """The programs of an answer; none where it cannot be used, which the run's notes tell."""
+    asking = _Asking(run, about, step)
+    yield from asking.ask(step, make)
+    first = asking.answer
+    try:
+        yield from asking.ask_until_whole(make)
+        first = asking.answer
+        if not asking.found:
+            yield from asking.ask_again(make)
+    except Enough:  # the server is gone, or the budget is spent: what there is by then counts
+        asking.found = asking.found or _read(first, fences=True)[0]
+        if not asking.found:
+            raise
+    return asking.found
 
-    def note(what: str) -> None:
-        run.drafted.notes.append(f"{about}, {step}: {what}")
 
-    def read(step: str, answer: Answer, *, fences: bool = False) -> tuple[Found, str]:
-        found, problem = _read(answer, fences=fences)
-        run.told(about, step, answer, len(found), problem)
-        return found, problem
+class _Asking:
+    """The questions of one step, and what has come of them."""
 
-    answer = yield Ask(about, step, make)
-    found, problem = read(step, answer)
-    if answer.cut:
-        note(
-            f"the server read only {answer.prompt_tokens} tokens of the prompt, which did not fit the window of "
-            f"{answer.window}; it is asked again with a larger one"
-        )
-        answer = yield Ask(about, f"{step}, whole", make)
-        more, problem = read(f"{step}, whole", answer)
-        found += more
-    if problem and not found:
-        note(f"the reply cannot be used ({problem}); it is asked for once more")
-        first = answer
+    def __init__(self, run: Run, about: About, step: str) -> None:
+        self.found: Found = []
+        self.answer = Answer()
+        self._problem = ""
+        """Why the last answer gave no programs."""
+        self._run = run
+        self._about = about
+        self._step = step
+
+    def ask(self, name: str, make: Make, *, fences: bool = False) -> Generator[Ask, Answer, None]:
+        self.answer = yield Ask(self._about, name, make)
+        found, self._problem = _read(self.answer, fences=fences)
+        self._run.told(self._about, name, self.answer, len(found), self._problem)
+        self.found += found
+
+    def ask_until_whole(self, make: Make) -> Generator[Ask, Answer, None]:
+        """Ask again while the server cuts the prompt."""
+        for name in _WHOLE:
+            if not self.answer.cut:
+                return
+            self._note(
+                f"the server read only {self.answer.prompt_tokens} tokens of the prompt, which did not fit the window "
+                f"of {self.answer.window}; it is asked again with a larger one"
+            )
+            yield from self.ask(f"{self._step}, {name}", make)
+        if self.answer.cut:
+            self._note("the prompt was never read whole")
+
+    def ask_again(self, make: Make) -> Generator[Ask, Answer, None]:
+        """Ask once more, with what is wrong with the answer; then take programs in fences."""
+        first, problem = self.answer, self._problem
+        self._note(f"the reply cannot be used ({problem}); it is asked for once more")
 
         def again(room: int) -> str:
-            return run.desk.prompts.again(make(room), beginning(first.text), problem)
+            return self._run.desk.prompts.again(make(room), beginning(first.text), problem)
 
-        second = yield Ask(about, f"{step}, again", again)
-        found, still = read(f"{step}, again", second, fences=True)
-        found = found or _read(first, fences=True)[0]
-        if not found:
-            note(f"the second reply cannot be used either ({still})")
-    return found
+        yield from self.ask(f"{self._step}, again", again, fences=True)
+        self.found = self.found or _read(first, fences=True)[0]
+        if not self.found:
+            self._note(f"the second reply cannot be used either ({self._problem}): {_cure(self.answer)}")
+
+    def _note(self, what: str) -> None:
+        self._run.drafted.notes.append(f"{self._about}, {self._step}: {what}")
+
+
+def _cure(answer: Answer) -> str:
+    """What may help where a model gives no program twice."""
+    if answer.ending == "length":
+        return "allow longer replies in readhead.toml: [ollama] reply_tokens"
+    return "name another model in readhead.toml: [ollama] model"
 
 
 def _read(answer: Answer, *, fences: bool) -> tuple[Found, str]:

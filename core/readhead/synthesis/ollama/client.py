@@ -7,7 +7,7 @@ error beside it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -21,7 +21,10 @@ ANSWERS_S: Final = 5.0
 """Seconds for a connection, and for a question that the server answers at once."""
 KEPT: Final = 4
 """Tokens at the beginning of a prompt that the server keeps where it cuts one (`num_keep`)."""
+_LONGEST_S: Final = 1e6
+"""No system waits for longer on a connection."""
 _ABSENT, _BUSY = 404, 503
+_LONGEST_ERROR: Final = 300
 
 Listen = Callable[[str], bool]
 """Called with each piece of an answer; returns whether to go on."""
@@ -75,12 +78,13 @@ class Client:
     """A connection to the server that the settings name; threads may share it."""
 
     def __init__(self, settings: OllamaSettings) -> None:
-        import ollama  # noqa: PLC0415 - only who asks a model waits for it
+        import httpx  # noqa: PLC0415 - only who asks a model waits for it
+        import ollama  # noqa: PLC0415 - as above
 
         self._settings = settings
         try:
             self._client: Any = ollama.Client(host=settings.host or None, timeout=ANSWERS_S)
-        except ValueError as error:
+        except (ValueError, httpx.InvalidURL) as error:
             raise UsageError(
                 f"{settings.host!r} is no address of a server", hint="write http://127.0.0.1:11434"
             ) from error
@@ -136,8 +140,8 @@ class Client:
         except OllamaError as broken:
             error, facts = broken, {"ending": "broken"}
         return Answer(
-            text="".join(text),
-            thinking="".join(thinking),
+            text=joined(text),
+            thinking=joined(thinking),
             characters=question.characters,
             window=window,
             seconds=time.monotonic() - started,
@@ -149,7 +153,7 @@ class Client:
         import httpx  # noqa: PLC0415 - as above
 
         settings = self._settings
-        self._client._client.timeout = httpx.Timeout(ANSWERS_S, read=settings.patience)  # noqa: SLF001 - as above
+        self._client._client.timeout = httpx.Timeout(ANSWERS_S, read=min(settings.patience, _LONGEST_S))  # noqa: SLF001 - as above
         messages = [{"role": "system", "content": question.system}, {"role": "user", "content": question.prompt}]
         options = {
             "num_ctx": window,
@@ -180,21 +184,22 @@ class Client:
         try:
             yield
         except ollama.ResponseError as error:
+            told = _in_a_line(error.error)
             if error.status_code == _ABSENT:
-                raise OllamaError(f"Ollama has no model {model}: {error.error}", hint=f"ollama pull {model}") from error
+                raise OllamaError(f"Ollama has no model {model}: {told}", hint=f"ollama pull {model}") from error
             if error.status_code == _BUSY:
                 raise BrokenAnswerError(
-                    f"Ollama is busy: {error.error}", hint="try again later, or ask for less at once: [ollama] parallel"
+                    f"Ollama is busy: {told}", hint="try again later, or ask for less at once: [ollama] parallel"
                 ) from error
             kind = OllamaError if 400 <= error.status_code < 500 else BrokenAnswerError  # noqa: PLR2004 - our mistake
-            raise kind(f"Ollama refuses: {error.error}", hint=self._see_log()) from error
+            raise kind(f"Ollama refuses: {told}", hint=self._see_log()) from error
         except httpx.ReadTimeout as error:
             waited = self._client._client.timeout.read  # noqa: SLF001 - as above
             raise OllamaError(
                 f"{self.host} does not answer within {waited:g} s",
                 hint="check the server, or give a large model more time in readhead.toml: [ollama] patience",
             ) from error
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        except (httpx.ConnectError, httpx.ConnectTimeout, ConnectionError) as error:  # the last is the client's own
             raise OllamaError(
                 f"nothing answers at {self.host}", hint="run `ollama serve`, or check OLLAMA_HOST"
             ) from error
@@ -202,8 +207,19 @@ class Client:
             raise BrokenAnswerError(f"the connection to {self.host} broke off", hint=self._see_log()) from error
         except httpx.RemoteProtocolError as error:
             raise BrokenAnswerError(f"the connection to {self.host} broke off", hint=self._see_log()) from error
-        except (httpx.HTTPError, ValueError, KeyError) as error:  # what cannot be read: JSON, or its form
+        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:  # no JSON, or another form
             raise BrokenAnswerError(f"{self.host} answers what is not Ollama's", hint="check OLLAMA_HOST") from error
+
+
+def joined(pieces: Iterable[str]) -> str:
+    """Pieces of an answer as a text; the halves of a character that a server has cut in two come together again."""
+    return "".join(pieces).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _in_a_line(text: str) -> str:
+    """A server's words, which may be a page of HTML, or have a terminal do things."""
+    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    return line if len(line) <= _LONGEST_ERROR else f"{line[: _LONGEST_ERROR - 1]}…"
 
 
 def _facts(last: Any) -> dict[str, Any]:  # noqa: ANN401 - the client's own

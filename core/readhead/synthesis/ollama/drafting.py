@@ -18,7 +18,7 @@ from typing import Final
 from readhead.errors import ProgramError, UsageError
 from readhead.heads import HeadId
 from readhead.library import measure_floor
-from readhead.program import Program, without_metadata
+from readhead.program import Program
 from readhead.synthesis.constants import fit_constants
 from readhead.synthesis.ollama.asking import Ask, Enough, Make, Work, ask_for_drafts
 from readhead.synthesis.ollama.candidates import Candidate
@@ -26,7 +26,7 @@ from readhead.synthesis.ollama.client import Answer
 from readhead.synthesis.ollama.judge import Judge
 from readhead.synthesis.ollama.replies import as_source, block_of
 from readhead.synthesis.ollama.run import Desk, Drafting, Run
-from readhead.synthesis.ollama.summary import Rival, summarise
+from readhead.synthesis.ollama.summary import Rival, summarise, unnamed
 
 _SURPLUS: Final = 3
 """So many times what was asked for is judged of one reply at most."""
@@ -52,15 +52,16 @@ class HeadDrafts:
         self._judge = Judge(run.desk.target, head, run.desk.sandbox, terms=run.wanted.terms)
         self._floor = measure_floor(run.desk.target, "fit").best(run.desk.target.geometry.index_of(head))[1]
         self._own: list[Candidate] = []
-        self._refined: set[str] = set()
+        self._refined: set[int] = set()
+        """Numbers of the candidates that went back; 0 is the program that the work started from."""
         self._rival: Rival | None = None
-        self._pool: list[tuple[float, str]] = []
-        """Distance and text of the programs that may be refined."""
+        self._pool: list[tuple[float, int, str]] = []
+        """Distance, number and text of the programs that may be refined."""
         if start is not None:
             measured = self._judge.measure(start.source)
             if measured is not None:
                 self._judge.remember(0, start.source)
-                self._pool.append((measured.jsd, start.source))
+                self._pool.append((measured.jsd, 0, start.source))
                 self._rival = Rival(start.source, measured.iou)
 
     def work(self) -> Work:
@@ -70,9 +71,10 @@ class HeadDrafts:
             if wanted.count:
                 yield from self._take("write", self._write_prompt, wanted.count)
             for number in range(1, wanted.rounds + 1):
-                parents = [pair for pair in sorted(self._pool) if pair[1] not in self._refined][: wanted.width]
-                for place, (_, source) in enumerate(parents, 1):
-                    self._refined.add(source)
+                # By number, for fitting may have made two texts one: an earlier run's steps must all come again.
+                parents = [each for each in sorted(self._pool) if each[1] not in self._refined][: wanted.width]
+                for place, (_, parent, source) in enumerate(parents, 1):
+                    self._refined.add(parent)
                     yield from self._take(f"refine {number}.{place}", self._refine_prompt(source), _REFINED)
         except Enough:
             pass
@@ -91,7 +93,7 @@ class HeadDrafts:
             reached, failures = facts()
             return self._run.desk.prompts.refine(
                 self._summary(room // 2),
-                without_metadata(source),
+                unnamed(source),
                 failures,
                 iou=reached,
                 floor=self._floor,
@@ -118,7 +120,7 @@ class HeadDrafts:
         """Judge a candidate, unless an earlier run has."""
         known = self._run.notebook.candidate(self._head, candidate.number)
         if known is not None:
-            if known.is_kept:
+            if known.is_eligible:
                 self._judge.remember(known.number, known.source)
         else:
             if self._run.is_late:
@@ -129,7 +131,7 @@ class HeadDrafts:
         self._run.drafted.candidates.append(known)
         self._run.show_candidate(known)
         if known.is_eligible and known.jsd is not None:
-            self._pool.append((known.jsd, known.source))
+            self._pool.append((known.jsd, known.number, known.source))
 
     def _fit_best(self) -> None:
         """Fit the constants of the best candidates."""

@@ -1,6 +1,7 @@
 """The cascade: the policy, one text, a few texts, all `fit` texts. Few candidates deserve the last.
 
-Programs of a language model are never run but in the sandbox, and as generated ones.
+Programs of a language model run nowhere but in the sandbox. Whether generated ones may run at all is checked before one
+is asked for.
 """
 
 from __future__ import annotations
@@ -110,8 +111,10 @@ class Judge:
                 reason="far off",
                 detail=f"Jensen-Shannon distance {distance:.2f}, the best trivial program's is {self.floor_jsd:.2f}",
             )
-        self._known[candidate.number] = stacked
-        return self._finish(replace(candidate, stage="all texts"), watch)
+        judged = self._finish(replace(candidate, stage="all texts"), watch)
+        if judged.is_eligible:  # one that looks ahead must not keep out a causal one that predicts the same
+            self._known[candidate.number] = stacked
+        return judged
 
     def _finish(self, candidate: Candidate, watch: Watch) -> Candidate:
         watch(candidate)

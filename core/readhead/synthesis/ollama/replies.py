@@ -17,12 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from readhead.heads import HeadId
-from readhead.program import metadata_block
+from readhead.program import metadata_block, python_tree
 
-_THOUGHT: Final = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+_THOUGHT: Final = re.compile(r"\A(?:(?!<think>).)*?</think>|<think>.*?(?:</think>|\Z)", re.DOTALL)
+"""The first one may lack its beginning, which some models' templates write for them."""
 _FENCE: Final = re.compile(r"```[ \t]*(\w*)[ \t]*\r?\n(.*?)(?:```|\Z)", re.DOTALL)
+_FUTURE: Final = re.compile(r"(?m)^from __future__ import annotations[ \t]*\n+")
+"""It may stand before all other imports only, and says nothing of a program."""
 _LONGEST_SENTENCE: Final = 300
-_LINE: Final = 100
 
 
 class Draft(BaseModel):
@@ -60,7 +62,7 @@ SCHEMA: Final = _schema()
 
 def read_reply(text: str) -> tuple[list[Draft], str]:
     """The drafts of a reply; or none, and in a line what is wrong with it."""
-    bare = _THOUGHT.sub("", text).strip()
+    bare = _without_thoughts(text)
     if not bare:
         return [], "the reply is empty"
     fenced = [body for language, body in _FENCE.findall(bare) if language.lower() in {"", "json"}]
@@ -75,7 +77,7 @@ def read_reply(text: str) -> tuple[list[Draft], str]:
 
 def whole_drafts(text: str) -> list[Draft]:
     """Those drafts of a reply that broke off which are whole."""
-    bare = _THOUGHT.sub("", text).strip()
+    bare = _without_thoughts(text)
     start = bare.find("{")
     try:
         read = from_json(bare[max(start, 0) :], allow_partial=True)
@@ -93,9 +95,15 @@ def whole_drafts(text: str) -> list[Draft]:
 
 def fenced_drafts(text: str) -> list[Draft]:
     """The programs in a reply's fences; a docstring is the explanation."""
-    bare = _THOUGHT.sub("", text)
-    bodies = [body.strip() for _, body in _FENCE.findall(bare)] or [bare.strip()]
+    bare = _without_thoughts(text)
+    bodies = [body.strip() for _, body in _FENCE.findall(bare)] or [bare]
     return [Draft(explanation="", code=body) for body in bodies if re.search(r"^def head\(", body, re.MULTILINE)]
+
+
+def _without_thoughts(text: str) -> str:
+    """A reply as it is meant; where it begins with JSON, tags in it are what its programs speak of."""
+    bare = text.strip()
+    return bare if bare.startswith("{") else _THOUGHT.sub("", bare).strip()
 
 
 def block_of(head: HeadId) -> str:
@@ -106,14 +114,16 @@ def block_of(head: HeadId) -> str:
 def as_source(draft: Draft, block: str) -> str:
     """A draft as the text of a program file, with a block of metadata, which may be empty.
 
-    The explanation becomes the docstring, or else the code's own is it. What a model writes as metadata does not
-    count: recorded scores are measured, not claimed.
+    A fence around the code is taken away. The explanation becomes the docstring, or else the code's own is it. What a
+    model writes as metadata does not count: recorded scores are measured, not claimed.
     """
-    code = draft.code.replace("\r\n", "\n").strip("\n")
+    code = draft.code.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
+    fenced = _FENCE.match(code.lstrip())
+    code = fenced[2].strip("\n") if fenced else code
     claimed = metadata_block(f"{code}\n")
     if claimed is not None:
         code = (code[: claimed.start()] + code[claimed.end() :]).strip("\n")
-    own, code = _without_docstring(code)
+    own, code = _without_docstring(_FUTURE.sub("", code))
     explanation = one_line(draft.explanation) or one_line(own) or "No explanation was given."
     metadata = f"{block}\n\n" if block else ""
     imports = (
@@ -132,7 +142,7 @@ def one_line(text: str) -> str:
 def _without_docstring(code: str) -> tuple[str, str]:
     """A module's docstring, or that of its function `head`, and the code without the module's."""
     try:
-        tree = ast.parse(code)
+        tree = python_tree(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return "", code
     first = tree.body[0] if tree.body else None

@@ -59,6 +59,7 @@ class Ruler:
         if self._is_cut(answer):
             longer = min(self.per_token, answer.characters / answer.window)
             self.per_token = max(longer * _SHORTFALL, _LEAST)
+            self._learnt = False  # that is a guess again: no answer can be told from others by it
             return replace(answer, cut=True)
         self.per_token = min(max(answer.characters / answer.prompt_tokens, _LEAST), _MOST)
         self._learnt = True

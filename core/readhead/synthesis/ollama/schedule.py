@@ -22,7 +22,7 @@ from readhead.errors import OllamaError
 from readhead.heads import HeadId
 from readhead.program import Program
 from readhead.synthesis.ollama.asking import Ask, Enough, Work
-from readhead.synthesis.ollama.client import Answer, BrokenAnswerError, Client, Question
+from readhead.synthesis.ollama.client import Answer, BrokenAnswerError, Client, Question, joined
 from readhead.synthesis.ollama.drafting import HeadDrafts, write_prompt
 from readhead.synthesis.ollama.judge import Judge
 from readhead.synthesis.ollama.notebook import About, Notebook, Page, is_settled
@@ -68,6 +68,18 @@ def draft_programs(
         return HeadDrafts(run, head, known.get(head)).work()
 
     return run_work(desk, heads, begin, wanted, {head: known[head] for head in known})
+
+
+def check_desk(desk: Desk) -> None:
+    """See to it, before any work, that nothing but the server can keep a model from being asked.
+
+    Raises:
+        UsageError: if the server's address is none.
+        SandboxError: if generated programs may not be run here.
+    """
+    desk.sandbox.check_consent()
+    with Client(desk.settings):
+        pass
 
 
 def run_work(
@@ -152,7 +164,7 @@ class _Sent:
         """What has come so far."""
         pieces = self.pieces.copy()
         return Answer(
-            text="".join(pieces),
+            text=joined(pieces),
             characters=self.page.question.characters,
             window=self.window,
             reply_tokens=len(pieces),
@@ -172,7 +184,9 @@ class _Schedule:
         self._ruler = Ruler()
         self._works: dict[About, Work] = {}
         self._sent: list[_Sent] = []
-        self._heard: queue.Queue[tuple[_Sent, Answer]] = queue.Queue()
+        self._asked: set[About] = set()
+        """What has been asked about, in this run or an earlier one."""
+        self._heard: queue.Queue[tuple[_Sent, Answer | Exception]] = queue.Queue()
 
     def work_on(self, begin: Mapping[Any, Callable[[], Work]]) -> None:
         """Work on every subject until all is done, or the run is over."""
@@ -184,9 +198,9 @@ class _Schedule:
                     self._works[about] = begin[about]()
                     self._advance(about, None)
                 if self._run.is_over:
+                    self._end_all()
                     self._run.drafted.unreached += waiting
                     waiting = []
-                    self._end_all()
                 elif self._sent:
                     self._listen()
         finally:
@@ -198,6 +212,7 @@ class _Schedule:
         try:
             ask = next(work) if answer is None else work.send(answer)
             while (known := self._run.notebook.answer(about, ask.step)) is not None:
+                self._asked.add(about)
                 self._ruler.measure(known)
                 ask = work.send(known)
             if self._run.is_over:
@@ -210,8 +225,11 @@ class _Schedule:
     def _end(self, about: About) -> None:
         """Let some work end with what it has."""
         with suppress(StopIteration, Enough):
-            self._works[about].throw(Enough())
+            while True:  # what it still wants to ask is not asked
+                self._works[about].throw(Enough())
         del self._works[about]
+        if about not in self._asked:
+            self._run.drafted.unreached.append(about)
 
     def _end_all(self) -> None:
         self._abandon()
@@ -228,8 +246,13 @@ class _Schedule:
         try:
             question, window = self._question(ask)
         except OllamaError as error:
-            self._run.drafted.error = error
+            if ask.about in self._asked:
+                self._run.drafted.notes.append(f"{ask.about}, {ask.step}: {error}: {error.hint}")
+                self._end(ask.about)  # a program of its own is too long to go back; the others' may not be
+            else:
+                self._run.drafted.error = error
             return
+        self._asked.add(ask.about)
         sent = _Sent(ask, self._run.notebook.begin(ask.about, ask.step, question), window, attempt)
         self._sent.append(sent)
         # A daemon: one that waits for a server that says nothing must not keep the process from ending.
@@ -238,7 +261,12 @@ class _Schedule:
     def _talk(self, sent: _Sent, question: Question) -> None:
         if sent.attempt > 1:
             time.sleep(_PAUSE_S)
-        self._heard.put((sent, self._client.chat(question, window=sent.window, listen=sent.listen)))
+        if sent.is_unwanted:
+            return
+        try:
+            self._heard.put((sent, self._client.chat(question, window=sent.window, listen=sent.listen)))
+        except Exception as error:  # noqa: BLE001 - raised again in the caller's thread, which waits for an answer
+            self._heard.put((sent, error))
 
     def _question(self, ask: Ask) -> tuple[Question, int]:
         """What to ask, no longer than fits, and the window for it."""
@@ -267,6 +295,8 @@ class _Schedule:
                     sent.saved = len(sent.pieces)
                     self._run.notebook.save(sent.page, sent.so_far)
             return
+        if isinstance(answer, Exception):
+            raise answer
         self._sent.remove(sent)
         answer = self._ruler.measure(answer)
         self._run.notebook.save(sent.page, answer)

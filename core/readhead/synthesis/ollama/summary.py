@@ -13,6 +13,7 @@ Source: arXiv 2606.19317 shows the 2.5 % most salient weights in strata; the res
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ _SHOWN = 3
 """Texts whose rows are shown."""
 _OFTEN = 4
 """How often a key has to occur to be told of."""
+_HEAD = re.compile(r"(?i)(?<![a-z0-9])l\d+[ .]?h\d+(?![0-9])|(?<=\blayer )\d+|(?<=\bhead )\d+")
 _BANDS = ((0, 0), (1, 1), (2, 2), (3, 4), (5, 8), (9, 16), (17, 32), (33, 64), (65, 1 << 20))
 
 
@@ -110,7 +112,12 @@ def _filled(beginning: Sequence[str], sections: Sequence[_Section], fits: Callab
 
 def _rival_lines(rival: Rival) -> Iterator[str]:
     yield f"The best program so far has IoU {rival.iou:.2f}; beat it, or say the same more simply:"
-    yield f"```python\n{without_metadata(rival.source)}\n```"
+    yield f"```python\n{unnamed(rival.source)}\n```"
+
+
+def unnamed(source: str) -> str:
+    """A program's text as a prompt shows it: without its metadata, and with "it" for heads that are named elsewhere."""
+    return _HEAD.sub("it", without_metadata(source))
 
 
 def _shares(patterns: Array) -> Iterator[str]:
