@@ -274,6 +274,8 @@ class Session:
             show: called with each line of what it does.
             alone: raise where the server cannot be asked at all, instead of telling so in the result.
         """
+        for head in heads or ():
+            self.model.geometry.index_of(head)
         wanted = sorted(set(heads or self.model.geometry.head_ids()))
         desk = self.desk(show)
         try:

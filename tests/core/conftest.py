@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx._transports.default as transports
 import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
@@ -136,6 +138,14 @@ def workspace(tmp_path: Path, loaded_once: Path, corpus_file: Path, monkeypatch:
     (root / "readhead.toml").write_text("\n".join(lines), encoding="utf-8")
     monkeypatch.chdir(root)
     return root
+
+
+@pytest.fixture(scope="session")
+def certificates_are_read_once() -> Iterator[None]:
+    """Otherwise by every client, which takes longer than all else that it does where no test needs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transports, "create_ssl_context", functools.cache(transports.create_ssl_context))
+        yield
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,7 @@ def guarded(target: Target, tmp_path: Path) -> Callable[[Callable[[str], str]], 
     return guard
 
 
+@pytest.mark.slow
 def test_a_model_that_knows_the_answers_recovers_every_planted_head(
     corpus: Corpus, guarded: Callable[[Callable[[str], str]], dict[str, object]]
 ) -> None:
@@ -75,6 +76,7 @@ def test_a_model_that_knows_the_answers_recovers_every_planted_head(
     assert row["recited"] < row["iou"] - 0.1
 
 
+@pytest.mark.slow
 def test_a_model_that_recites_recovers_nothing_and_does_as_well_without_the_text(
     guarded: Callable[[Callable[[str], str]], dict[str, object]],
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.drafts_in_tests import HEADS, code, desk_for, reply
+from core.drafts_in_tests import HEADS, code, desk_for, reply, slowly
 from core.planted_patterns import plant_patterns, stories
 from core.tokenizers_in_tests import sentencepiece
 from ollama_stand_in import Model, StandIn, Truncation
@@ -35,6 +36,8 @@ TOKENIZERS: dict[str, Any] = {
 }
 REPLY = 3072
 MOST = 32768
+
+pytestmark = pytest.mark.usefixtures("certificates_are_read_once")
 
 every_tokenizer = pytest.mark.parametrize("name", TOKENIZERS)
 every_truncation = pytest.mark.parametrize("truncation", Truncation)
@@ -214,8 +217,10 @@ def sandbox() -> Iterator[Sandbox]:
         yield sandbox
 
 
-@every_truncation
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    ("name", "truncation"),
+    slowly(itertools.product(MODELS, Truncation), but={("bundled", Truncation.HALF), ("stories", Truncation.WINDOW)}),
+)
 def test_a_prompt_that_was_cut_is_asked_again_until_it_is_read_whole_and_that_is_said(
     name: str,
     truncation: Truncation,
@@ -229,7 +234,7 @@ def test_a_prompt_that_was_cut_is_asked_again_until_it_is_read_whole_and_that_is
     model = Model(context_length=65536, tokenizer=MODELS[name].tokenizer)
     with (
         StandIn(lambda _: reply(code(9)), {"coder": model}, truncation=truncation) as server,
-        desk_for(server, target, sandbox, reply_tokens=512) as desk,
+        desk_for(server, target, sandbox, whole=True, reply_tokens=512) as desk,
     ):
         drafted = draft_programs(desk, [head], Drafting(rounds=0))
         again = draft_programs(desk, [head], Drafting(rounds=0))
@@ -254,7 +259,7 @@ def test_a_prompt_that_no_window_holds_is_told_and_its_programs_count(
     monkeypatch.setattr(Ruler, "window", lambda *_: 1024)
     with (
         StandIn(lambda _: reply(code(9)), {"coder": {"context_length": 65536}}) as server,
-        desk_for(server, target, sandbox) as desk,
+        desk_for(server, target, sandbox, whole=True) as desk,
     ):
         drafted = draft_programs(desk, target.geometry.head_ids()[:1], Drafting(rounds=0))
         assert len(server.chats) == 4
@@ -265,7 +270,7 @@ def test_a_prompt_that_no_window_holds_is_told_and_its_programs_count(
 def test_with_the_ruler_s_own_guess_no_prompt_is_cut(target: Target, sandbox: Sandbox) -> None:
     with (
         StandIn(lambda _: reply(code(9), code(20)), {"coder": {"context_length": 65536}}) as server,
-        desk_for(server, target, sandbox) as desk,
+        desk_for(server, target, sandbox, whole=True) as desk,
     ):
         drafted = draft_programs(desk, target.geometry.head_ids(), Drafting(rounds=1))
         assert len(server.chats) == 4

@@ -326,6 +326,7 @@ def test_a_second_run_asks_nothing_and_brings_the_same(answered: Answered) -> No
     assert (answered.again.tokens, answered.again.error) == (0, None)
 
 
+@pytest.mark.slow
 def test_a_second_run_loses_nothing_where_fitting_has_made_two_programs_one(target: Target, tmp_path: Path) -> None:
     scores = (
         ("4.0 * s.previous(1) + 1.5 * s.same_word", "6.0 * s.previous(1)"),
