@@ -34,14 +34,23 @@ from readhead_server.project import Project
 SCHEME = "readhead"
 
 
+def can_pull(client: lsp.ClientCapabilities) -> bool:
+    """Whether a client asks for diagnostics, and asks again when told to."""
+    document, workspace = client.text_document, client.workspace
+    asks = document is not None and document.diagnostic is not None
+    return asks and workspace is not None and bool(workspace.diagnostics and workspace.diagnostics.refresh_support)
+
+
 class _Protocol(LanguageServerProtocol):
-    """Tells of virtual documents, which pygls 2.1 does not."""
+    """Tells of virtual documents, which pygls 2.1 does not, and offers no diagnostics to whom they are pushed."""
 
     @lsp_method(lsp.INITIALIZE)
     def lsp_initialize(self, params: lsp.InitializeParams) -> Any:  # noqa: ANN401 - as in pygls
         result = yield from super().lsp_initialize(params)
         if result.capabilities.workspace is not None:
             result.capabilities.workspace.text_document_content = lsp.TextDocumentContentOptions(schemes=[SCHEME])
+        if not can_pull(params.capabilities):
+            result.capabilities.diagnostic_provider = None
         return result
 
 
@@ -54,14 +63,16 @@ class ReadheadServer(LanguageServer):
         self.projects: dict[Path, Project] = {}
         self.store = DiagnosticStore()
         self._refreshing: set[str] = set()
+        self._pushed: dict[str, int] = {}
+        self._snapshots: dict[str, tuple[Document, str]] = {}
+        """By document, with the text that pygls has of it: parsed once for each version."""
 
     # ---- what the client can -----------------------------------------------------------------------------------------
 
     @property
     def pulls(self) -> bool:
-        """Whether the client asks for diagnostics itself."""
-        document = self.client_capabilities.text_document
-        return document is not None and document.diagnostic is not None
+        """Whether the client asks for diagnostics itself, and can be told to ask again: scores come when they are ready."""
+        return can_pull(self.client_capabilities)
 
     @property
     def units(self) -> Units:
@@ -75,7 +86,13 @@ class ReadheadServer(LanguageServer):
         if uri not in self.workspace.text_documents:
             return None
         text = self.workspace.text_documents[uri]
-        return open_document(uri, text.version, text.source, self.units)
+        last, of = self._snapshots.get(uri, (None, None))
+        if last is not None and of is text.source and last.version == (text.version or 0):
+            return last
+        document = open_document(uri, text.version, text.source, self.units)
+        if document is not None:
+            self._snapshots[uri] = document, text.source
+        return document
 
     def project_of(self, document: Document) -> Project:
         """Its workspace; the first document of one starts its engine."""
@@ -93,13 +110,19 @@ class ReadheadServer(LanguageServer):
 
     def publish(self, document: Document, annotations: Annotations) -> None:
         """Something new is known: diagnostics are pushed or asked for, lenses and hints asked for again."""
-        changed = [self.store.put(document.uri, SYNTAX, syntax_diagnostics(document))]
-        if annotations.is_current(document) or document.findings:
-            run = [] if document.findings else run_diagnostics(document, annotations)
-            score = [] if document.findings else score_diagnostics(document, annotations, self.options)
-            changed += [self.store.put(document.uri, RUN, run), self.store.put(document.uri, SCORE, score)]
+        changed = [self.store.put(document, SYNTAX, syntax_diagnostics(document))]
+        if document.findings:
+            changed += [self.store.put(document, source, []) for source in (RUN, SCORE)]
+        elif annotations.is_current(document):
+            changed += [
+                self.store.put(document, RUN, run_diagnostics(document, annotations)),
+                self.store.put(document, SCORE, score_diagnostics(document, annotations, self.options)),
+            ]
+        else:
+            changed += [self.store.age(document, source) for source in (RUN, SCORE)]
         if not self.pulls:
-            self.push(document)
+            if any(changed) or self._pushed.get(document.uri) != document.version:
+                self.push(document)
         elif any(changed):
             self.refresh("diagnostic")
         self.refresh("lens")
@@ -110,6 +133,7 @@ class ReadheadServer(LanguageServer):
 
     def push(self, document: Document) -> None:
         """All diagnostics of a document, with its version."""
+        self._pushed[document.uri] = document.version
         diagnostics = self.store.all(document.uri)
         self.text_document_publish_diagnostics(
             lsp.PublishDiagnosticsParams(uri=document.uri, version=document.version, diagnostics=diagnostics)
@@ -143,6 +167,13 @@ class ReadheadServer(LanguageServer):
             self.window_show_message(lsp.ShowMessageParams(lsp.MessageType.Error, message))
         elif event in {"error", "notice"}:
             self.window_log_message(lsp.LogMessageParams(lsp.MessageType.Error, str(given.get("message"))))
+
+    def forget(self, uri: str) -> None:
+        """A document is closed: what was pushed of it is taken back."""
+        self._pushed.pop(uri, None)
+        self._snapshots.pop(uri, None)
+        if self.store.drop(uri) and not self.pulls:
+            self.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri=uri, diagnostics=[]))
 
     async def end(self) -> None:
         """Let go of all engines."""
@@ -188,8 +219,7 @@ def did_close(ls: ReadheadServer, params: lsp.DidCloseTextDocumentParams) -> Non
     uri = params.text_document.uri
     for project in ls.projects.values():
         project.close(uri)
-    ls.store.drop(uri)
-    ls.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri=uri, diagnostics=[]))
+    ls.forget(uri)
 
 
 def pull_diagnostics(ls: ReadheadServer, params: lsp.DocumentDiagnosticParams) -> lsp.DocumentDiagnosticReport:
