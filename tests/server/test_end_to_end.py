@@ -15,35 +15,14 @@ from readhead.engine.results import text_stamp
 from readhead.workspace import STATE
 from server.conftest import SETTINGS, make_workspace
 from server.editor import Editor, editor
+from server.processes import engines_of
+from server.programs import BAD, BROKEN, GOOD, METADATA
 
 pytestmark = [
     pytest.mark.asyncio,
     pytest.mark.skipif(os.name != "posix", reason="the engine listens on a Unix socket"),
 ]
 
-METADATA = """# /// script
-# [tool.readhead]
-# heads = ["L0H3"]
-# category = "sequential and induction"
-# ///
-"""
-GOOD = f"""{METADATA}
-
-def head(s):
-    return softmax(
-        6.7 * s.decay(12)
-        + 0.67 * s.previous(1)
-    )
-"""
-"""Well above the floor of L0H3."""
-BAD = GOOD.replace("6.7 *", "-40 *")
-"""Below the floor: it avoids what is near."""
-BROKEN = f"""{METADATA}
-
-def head(s):
-    x = s.foo + bar
-    return softmax(open(x))
-"""
 SCORE, RUN, SYNTAX = "readhead-score", "readhead-run", "readhead-syntax"
 IOU_LENS = re.compile(
     r"L0H3 IoU 0\.\d{3} \([+-]0\.\d\d over (first-token|previous-token|self|uniform)\)"
@@ -273,15 +252,3 @@ def assert_every_message_is_of_its_version(client: Editor, uri: str) -> None:
                 assert is_current != each.message.startswith("stale: "), (params.version, each.message)
                 assert text != BROKEN
 
-
-def engines_of(root: Path) -> list[int]:
-    """Processes that are a workspace's engine."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"readhead.engine.host" in words and str(root.resolve()).encode() in words:
-            found.append(int(process.name))
-    return found
