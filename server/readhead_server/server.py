@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lsprotocol import types as lsp
+from pygls.exceptions import FeatureRequestError, JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
@@ -54,6 +55,16 @@ class _Protocol(LanguageServerProtocol):
         return result
 
 
+    def structure_message(self, data: dict[str, Any]) -> Any:  # noqa: ANN401 - as in pygls
+        """pygls 2.1 gives no answer to a request that it cannot read, for which a client waits for ever."""
+        try:
+            return super().structure_message(data)
+        except JsonRpcException as error:
+            if "id" in data and "method" in data:
+                self._send_response(data["id"], None, error.to_response_error())
+            raise
+
+
 class ReadheadServer(LanguageServer):
     """Its state: options, projects by root, diagnostics."""
 
@@ -66,6 +77,11 @@ class ReadheadServer(LanguageServer):
         self._pushed: dict[str, int] = {}
         self._snapshots: dict[str, tuple[Document, str]] = {}
         """By document, with the text that pygls has of it: parsed once for each version."""
+
+    def report_server_error(self, error: Exception, source: Any) -> None:  # noqa: ANN401 - as in pygls
+        """A mistake that nobody waits to hear of goes to the log; a pop-up is for what a user can mend."""
+        if source is not FeatureRequestError:
+            self.window_log_message(lsp.LogMessageParams(lsp.MessageType.Error, f"{source.__name__}: {error}"))
 
     # ---- what the client can -----------------------------------------------------------------------------------------
 
