@@ -40,6 +40,7 @@ class Project:
         self._told = told
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._board: dict[str, str] = {}
+        self._was_ready = False
         if options.trusted:
             self.engine.start()
 
@@ -140,11 +141,12 @@ class Project:
     async def _score(self, document: Document) -> None:
         rows = await self._call(document, "score", heads=document.heads)
         notes = self._notes(document)
+        if not notes.is_current(document):
+            notes.other = None
+            notes.refused = {}
         notes.scores = {row["head"]: Scored.read(row) for row in rows}
         notes.stamp = document.stamp
         notes.error = ""
-        notes.other = None
-        notes.refused = {}
         self._tell(document)
 
     async def _blame(self, document: Document) -> None:
@@ -198,7 +200,8 @@ class Project:
             self._set_board(given["heads"])
         elif event == "ranked":
             for document in list(self.documents.values()):
-                self._begin(document, pause=0.0, saved=True)
+                # of what is measured already only the ranks are new
+                self._begin(document, pause=0.0, saved=document.uri in self._tasks)
         else:
             self._told(self, event, given)
 
@@ -208,7 +211,9 @@ class Project:
         except (EngineGoneError, EngineError):
             return
         self._set_board(switches["heads"])
-        self.again()
+        if self._was_ready:  # another engine: the model and the corpus may be others than before
+            self.again()
+        self._was_ready = True
 
     def _set_board(self, heads: dict[str, str]) -> None:
         self._board = {head: text_stamp(source) for head, source in heads.items()}
