@@ -41,7 +41,7 @@ class _Attached:
         self._leaves = asyncio.Event()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._stay(root),))
         self._thread.start()
-        if not self._ranked.wait(PATIENCE_S):
+        if not self._ranked.wait(2 * PATIENCE_S):
             self.end()
             raise AssertionError(f"the engine does not get ready: {self.events}")
 

@@ -42,8 +42,9 @@ def server_environment(**changes: str) -> dict[str, str]:
 
 def capabilities(*, pulls: bool, encodings: Sequence[str]) -> lsp.ClientCapabilities:
     """Of an editor that pulls diagnostics and can be told to ask again, or of one that gets pushes and refreshes."""
+    agreed = [lsp.PositionEncodingKind(each) for each in encodings]
     return lsp.ClientCapabilities(
-        general=lsp.GeneralClientCapabilities(position_encodings=[lsp.PositionEncodingKind(each) for each in encodings]),
+        general=lsp.GeneralClientCapabilities(position_encodings=agreed) if agreed else None,
         text_document=lsp.TextDocumentClientCapabilities(
             diagnostic=lsp.DiagnosticClientCapabilities() if pulls else None,
         ),
