@@ -54,9 +54,8 @@ class _Protocol(LanguageServerProtocol):
             result.capabilities.diagnostic_provider = None
         return result
 
-
     def structure_message(self, data: dict[str, Any]) -> Any:  # noqa: ANN401 - as in pygls
-        """pygls 2.1 gives no answer to a request that it cannot read, for which a client waits for ever."""
+        """Pygls 2.1 gives no answer to a request that it cannot read, for which a client waits for ever."""
         try:
             return super().structure_message(data)
         except JsonRpcException as error:
@@ -87,7 +86,7 @@ class ReadheadServer(LanguageServer):
 
     @property
     def pulls(self) -> bool:
-        """Whether the client asks for diagnostics itself, and can be told to ask again: scores come when they are ready."""
+        """Whether the client asks for diagnostics itself, and can be told to ask again: scores come later."""
         return can_pull(self.client_capabilities)
 
     @property

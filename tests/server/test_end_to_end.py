@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 from pathlib import Path
@@ -13,7 +12,7 @@ from lsprotocol import types as lsp
 
 from readhead.engine.results import text_stamp
 from readhead.workspace import STATE
-from server.conftest import SETTINGS, make_workspace
+from server.conftest import SETTINGS
 from server.editor import Editor, editor
 from server.processes import engines_of
 from server.programs import BAD, BROKEN, GOOD, METADATA
@@ -39,7 +38,8 @@ async def test_findings_come_as_you_type_all_of_them_with_codes_and_the_version(
         uri = client.open(program_file, GOOD)
         version = client.edit(uri, BROKEN)
         pushed = await client.until(
-            lambda: [each for each in client.published(uri) if each.version == version], "findings of the second version"
+            lambda: [each for each in client.published(uri) if each.version == version],
+            "findings of the second version",
         )
         found = pushed[0].diagnostics
         assert codes(list(found)) == ["RH222", "RH221", "RH221"]
@@ -143,9 +143,7 @@ async def test_the_lens_tells_iou_lift_rank_and_perplexity_with_its_interval_and
         assert title in await client.lenses(uri), "the text that was measured is there again"
 
 
-@pytest.mark.parametrize(
-    ("encodings", "width"), [([], 2), (["utf-8", "utf-16"], 4)], ids=["utf-16", "utf-8"]
-)
+@pytest.mark.parametrize(("encodings", "width"), [([], 2), (["utf-8", "utf-16"], 4)], ids=["utf-16", "utf-8"])
 async def test_columns_are_right_behind_an_emoji_in_the_units_agreed_on(
     program_file: Path, encodings: list[str], width: int
 ) -> None:
@@ -251,4 +249,3 @@ def assert_every_message_is_of_its_version(client: Editor, uri: str) -> None:
                 is_current = each.data["stamp"] == text_stamp(text)
                 assert is_current != each.message.startswith("stale: "), (params.version, each.message)
                 assert text != BROKEN
-
