@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from lsprotocol import types as lsp
 
@@ -44,7 +45,7 @@ class Lines:
     text: str
     units: Units
 
-    @property
+    @cached_property
     def lines(self) -> Sequence[str]:
         """Without their ends; at least one."""
         return self.text.split("\n")

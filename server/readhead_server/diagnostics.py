@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from attrs import evolve
 from lsprotocol import types as lsp
 
 from readhead.engine import Blame
@@ -17,23 +19,47 @@ SYNTAX, RUN, SCORE = "readhead-syntax", "readhead-run", "readhead-score"
 SOURCES = (SYNTAX, RUN, SCORE)
 
 
+@dataclass(frozen=True)
+class _Told:
+    """One source's diagnostics, and the text that they are of."""
+
+    diagnostics: list[lsp.Diagnostic]
+    lines: Sequence[str]
+
+
 class DiagnosticStore:
     """What is wrong where, as last told."""
 
     def __init__(self) -> None:
+        self._found: dict[str, dict[str, _Told]] = {}
         self._told: dict[str, dict[str, list[lsp.Diagnostic]]] = {}
 
-    def put(self, uri: str, source: str, diagnostics: Sequence[lsp.Diagnostic]) -> bool:
+    def put(self, document: Document, source: str, diagnostics: Sequence[lsp.Diagnostic]) -> bool:
         """Replace one source's; whether anything changed."""
-        own = self._told.setdefault(uri, {})
-        if own.get(source, []) == list(diagnostics):
+        self._found.setdefault(document.uri, {})[source] = _Told(list(diagnostics), document.lines.lines)
+        return self._tell(document.uri, source, list(diagnostics))
+
+    def age(self, document: Document, source: str) -> bool:
+        """One source's are of an older text than the document's: they say so, each on its line; whether any changed."""
+        found = self._found.get(document.uri, {}).get(source)
+        if found is None:
             return False
-        own[source] = list(diagnostics)
+        lines = document.lines.lines
+        moved = [_stale(each, moved_line(each.range.start.line, found.lines, lines), document)
+                 for each in found.diagnostics if not each.tags]  # fmt: skip
+        return self._tell(document.uri, source, moved)
+
+    def _tell(self, uri: str, source: str, diagnostics: list[lsp.Diagnostic]) -> bool:
+        own = self._told.setdefault(uri, {})
+        if own.get(source, []) == diagnostics:
+            return False
+        own[source] = diagnostics
         return True
 
-    def drop(self, uri: str) -> None:
-        """Forget a document."""
-        self._told.pop(uri, None)
+    def drop(self, uri: str) -> bool:
+        """Forget a document; whether anything was known of it."""
+        self._found.pop(uri, None)
+        return self._told.pop(uri, None) is not None
 
     def all(self, uri: str) -> list[lsp.Diagnostic]:
         """Of every source."""
@@ -43,6 +69,22 @@ class DiagnosticStore:
     def result_id(self, uri: str) -> str:
         """Changes when they do."""
         return hashlib.sha256(repr(self.all(uri)).encode()).hexdigest()[:16]
+
+
+def _stale(diagnostic: lsp.Diagnostic, line: int, document: Document) -> lsp.Diagnostic:
+    return evolve(diagnostic, range=document.lines.line_range(line), message=f"stale: {diagnostic.message}")
+
+
+def moved_line(line: int, before: Sequence[str], after: Sequence[str]) -> int:
+    """Where a line of a text stands in a later one; in the middle of a change, the nearest place to where it was."""
+    most = min(len(before), len(after))
+    same = next((row for row in range(most) if before[row] != after[row]), most)
+    if line < same:
+        return line
+    below = next((row for row in range(most - same) if before[-1 - row] != after[-1 - row]), most - same)
+    if line >= len(before) - below:
+        return line + len(after) - len(before)
+    return min(line, max(len(after) - below - 1, same, 0))
 
 
 def syntax_diagnostics(document: Document) -> list[lsp.Diagnostic]:
@@ -100,6 +142,7 @@ def run_diagnostics(document: Document, annotations: Annotations) -> list[lsp.Di
                 code=failure["kind"],
                 source=RUN,
                 related_information=related,
+                data={"stamp": document.stamp},
             )
     return list(found.values())
 
@@ -137,7 +180,7 @@ def _dead(document: Document, head: str, part: Blame) -> lsp.Diagnostic:
         code="earns-nothing",
         source=SCORE,
         tags=[lsp.DiagnosticTag.Unnecessary],
-        data={"head": head, "without": part.without, "loss": part.loss},
+        data={"head": head, "without": part.without, "loss": part.loss, "stamp": document.stamp},
     )
 
 
@@ -157,6 +200,7 @@ def _on_head(
         severity=severity,
         source=SCORE,
         related_information=related,
+        data={"stamp": document.stamp},
     )
 
 

@@ -35,6 +35,8 @@ def code_lenses(document: Document, annotations: Annotations, state: State, *, t
         flipped = annotations.board.get(head)
         mode = "neural" if flipped is None else "program" if flipped == document.stamp else "program (another text)"
         lenses.append(lens(f"{head} is {mode}: flip", "readhead.flip", document.uri, head))
+    if state != "ready":  # what was measured stays, but nothing new is
+        lenses.append(lens(f"Readhead: {_IN_WORDS[state]}", "readhead.restart", document.uri))
     if annotations.other is not None and annotations.is_current(document):
         other = annotations.other
         title = f"best other head: {other.head} IoU {other.iou:.3f} ({other.lift:+.2f} over {_hyphened(other.trivial)})"

@@ -49,6 +49,7 @@ class Project:
         self._closing: asyncio.Task[None] | None = None
         self._ranking: asyncio.Task[None] | None = None
         self._board: dict[str, str] = {}
+        self._was_ready = False
         if options.trusted:
             self.engine.start()
 
@@ -237,12 +238,12 @@ class Project:
     async def _score(self, document: Document) -> None:
         rows = await self._call(document, "score", heads=document.heads)
         notes = self._notes(document)
-        if notes.stamp != document.stamp:
+        if not notes.is_current(document):
+            notes.other = None
             notes.refused = {}
         notes.scores = {row["head"]: Scored.read(row) for row in rows}
         notes.stamp = document.stamp
         notes.error = ""
-        notes.other = None
         self._tell(document)
 
     async def _blame(self, document: Document) -> None:
@@ -307,7 +308,9 @@ class Project:
         except (EngineGoneError, EngineError):
             return
         self._set_board(switches["heads"])
-        self.again()
+        if self._was_ready:  # another engine: the model and the corpus may be others than before
+            self.again()
+        self._was_ready = True
 
     def _set_board(self, heads: dict[str, str]) -> None:
         self._board = {head: text_stamp(source) for head, source in heads.items()}

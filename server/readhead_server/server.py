@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from lsprotocol import types as lsp
-from pygls.exceptions import JsonRpcInvalidParams
+from pygls.exceptions import FeatureRequestError, JsonRpcException, JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 from pygls.uris import to_fs_path
@@ -46,14 +46,23 @@ from readhead_server.working import Working, forward, trusts, work
 SCHEME = "readhead"
 
 
+def can_pull(client: lsp.ClientCapabilities) -> bool:
+    """Whether a client asks for diagnostics, and asks again when told to."""
+    document, workspace = client.text_document, client.workspace
+    asks = document is not None and document.diagnostic is not None
+    return asks and workspace is not None and bool(workspace.diagnostics and workspace.diagnostics.refresh_support)
+
+
 class _Protocol(LanguageServerProtocol):
-    """Tells of virtual documents, which pygls 2.1 does not."""
+    """Tells of virtual documents, which pygls 2.1 does not, and offers no diagnostics to whom they are pushed."""
 
     @lsp_method(lsp.INITIALIZE)
     def lsp_initialize(self, params: lsp.InitializeParams) -> Any:  # noqa: ANN401 - as in pygls
         result = yield from super().lsp_initialize(params)
         if result.capabilities.workspace is not None:
             result.capabilities.workspace.text_document_content = lsp.TextDocumentContentOptions(schemes=[SCHEME])
+        if not can_pull(params.capabilities):
+            result.capabilities.diagnostic_provider = None
         return result
 
     @lsp_method(lsp.SHUTDOWN)
@@ -80,6 +89,15 @@ class _Protocol(LanguageServerProtocol):
             outer.add_done_callback(lambda done: inner.cancel() if done.cancelled() else None)
             inner.add_done_callback(lambda _: self._request_futures.pop(msg_id, None))
 
+    def structure_message(self, data: dict[str, Any]) -> Any:  # noqa: ANN401 - as in pygls
+        """Pygls 2.1 gives no answer to a request that it cannot read, for which a client waits for ever."""
+        try:
+            return super().structure_message(data)
+        except JsonRpcException as error:
+            if "id" in data and "method" in data:
+                self._send_response(data["id"], None, error.to_response_error())
+            raise
+
 
 class ReadheadServer(LanguageServer):
     """Its state: options, projects by root, diagnostics."""
@@ -96,14 +114,21 @@ class ReadheadServer(LanguageServer):
         self.pages = Pages()
         self.works: list[Working] = []
         self._refreshing: set[str] = set()
+        self._pushed: dict[str, int] = {}
+        self._snapshots: dict[str, tuple[Document, str]] = {}
+        """By document, with the text that pygls has of it: parsed once for each version."""
+
+    def report_server_error(self, error: Exception, source: Any) -> None:  # noqa: ANN401 - as in pygls
+        """A mistake that nobody waits to hear of goes to the log; a pop-up is for what a user can mend."""
+        if source is not FeatureRequestError:
+            self.window_log_message(lsp.LogMessageParams(lsp.MessageType.Error, f"{source.__name__}: {error}"))
 
     # ---- what the client can -----------------------------------------------------------------------------------------
 
     @property
     def pulls(self) -> bool:
-        """Whether the client asks for diagnostics itself."""
-        document = self.client_capabilities.text_document
-        return document is not None and document.diagnostic is not None
+        """Whether the client asks for diagnostics itself, and can be told to ask again: scores come later."""
+        return can_pull(self.client_capabilities)
 
     @property
     def units(self) -> Units:
@@ -117,7 +142,13 @@ class ReadheadServer(LanguageServer):
         text = self.workspace.text_documents.get(unquote(uri))  # pygls keeps them by that
         if text is None:
             return None
-        return open_document(uri, text.version, text.source, self.units)
+        last, of = self._snapshots.get(uri, (None, None))
+        if last is not None and of is text.source and last.version == (text.version or 0):
+            return last
+        document = open_document(uri, text.version, text.source, self.units)
+        if document is not None:
+            self._snapshots[uri] = document, text.source
+        return document
 
     def open_at(self, path: Path) -> Document | None:
         """The open document of a program file."""
@@ -172,11 +203,6 @@ class ReadheadServer(LanguageServer):
             if document is not None and uri not in self.project_of(document).documents:
                 self.project_of(document).open(document)
 
-    def forget(self, uri: str) -> None:
-        """A document that is ours no more is told to have nothing wrong with it."""
-        self.store.drop(uri)
-        self.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri=uri, diagnostics=[]))
-
     def within(self, folder: str) -> list[Path]:
         """The roots of the workspaces in a folder."""
         whole = Path(folder).resolve()
@@ -193,13 +219,19 @@ class ReadheadServer(LanguageServer):
 
     def publish(self, document: Document, annotations: Annotations) -> None:
         """Something new is known: diagnostics are pushed or asked for, lenses and hints asked for again."""
-        changed = [self.store.put(document.uri, SYNTAX, syntax_diagnostics(document))]
-        if annotations.is_current(document) or document.findings:
-            run = [] if document.findings else run_diagnostics(document, annotations)
-            score = [] if document.findings else score_diagnostics(document, annotations, self.options)
-            changed += [self.store.put(document.uri, RUN, run), self.store.put(document.uri, SCORE, score)]
+        changed = [self.store.put(document, SYNTAX, syntax_diagnostics(document))]
+        if document.findings:
+            changed += [self.store.put(document, source, []) for source in (RUN, SCORE)]
+        elif annotations.is_current(document):
+            changed += [
+                self.store.put(document, RUN, run_diagnostics(document, annotations)),
+                self.store.put(document, SCORE, score_diagnostics(document, annotations, self.options)),
+            ]
+        else:
+            changed += [self.store.age(document, source) for source in (RUN, SCORE)]
         if not self.pulls:
-            self.push(document)
+            if any(changed) or self._pushed.get(document.uri) != document.version:
+                self.push(document)
         elif any(changed):
             self.refresh("diagnostic")
         self.refresh("lens")
@@ -212,6 +244,7 @@ class ReadheadServer(LanguageServer):
 
     def push(self, document: Document) -> None:
         """All diagnostics of a document, with its version."""
+        self._pushed[document.uri] = document.version
         diagnostics = self.store.all(document.uri)
         self.text_document_publish_diagnostics(
             lsp.PublishDiagnosticsParams(uri=document.uri, version=document.version, diagnostics=diagnostics)
@@ -249,6 +282,13 @@ class ReadheadServer(LanguageServer):
             self.window_show_message(lsp.ShowMessageParams(lsp.MessageType.Error, message))
         elif event in {"error", "notice"}:
             self.window_log_message(lsp.LogMessageParams(lsp.MessageType.Error, str(given.get("message"))))
+
+    def forget(self, uri: str) -> None:
+        """A document is closed, or ours no more: what was pushed of it is taken back."""
+        self._pushed.pop(uri, None)
+        self._snapshots.pop(uri, None)
+        if self.store.drop(uri) and not self.pulls:
+            self.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri=uri, diagnostics=[]))
 
     async def end(self) -> None:
         """Let go of all engines."""

@@ -12,11 +12,12 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import IO, Any, Final, Literal
 
 from readhead.engine.address import Address
 from readhead.engine.wire import LONGEST, encode, receive
@@ -36,6 +37,9 @@ _TRIES: Final = 3
 """Starts within `_CALM_S` seconds, after which the engine counts as failed."""
 _CALM_S: Final = 30.0
 
+
+_LAST_WORDS: Final = 2000
+"""Bytes of what an engine said before it ended."""
 
 _STARTED: Final[list[subprocess.Popen[bytes]]] = []
 """Engines outlive who starts them; their processes are kept to be reaped."""
@@ -80,6 +84,7 @@ class Engine:
         self._ready = asyncio.Event()
         self._pong = 0.0
         self._starts: list[float] = []
+        self._said: IO[bytes] | None = None
         self._retry = asyncio.Event()
 
     def start(self) -> None:
@@ -97,6 +102,7 @@ class Engine:
             self._task = None
         for process in _STARTED:
             process.poll()
+        self._forget_words()
         self._set("closed", {})
 
     def restart(self) -> None:
@@ -192,14 +198,32 @@ class Engine:
         now = time.monotonic()
         self._starts = [when for when in self._starts if now - when < _CALM_S]
         if len(self._starts) >= _TRIES:
-            raise OSError(f"the engine ended {_TRIES} times within {_CALM_S:.0f} s")
+            raise OSError(f"the engine ended {_TRIES} times within {_CALM_S:.0f} s{self._last_words()}")
         self._starts.append(now)
         _STARTED[:] = [process for process in _STARTED if process.poll() is None]
-        quiet: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        quiet: dict[str, Any] = dict.fromkeys(("stdin", "stdout"), subprocess.DEVNULL)
+        self._forget_words()
+        with contextlib.suppress(OSError):  # without it the engine starts all the same
+            self._said = tempfile.TemporaryFile()  # noqa: SIM115 - read when the engine has ended
+        quiet["stderr"] = self._said or subprocess.DEVNULL
         command = [sys.executable, "-m", "readhead.engine.host", str(self.root)]
         process = subprocess.Popen(command, start_new_session=True, **quiet)  # noqa: S603 - our own module
         _STARTED.append(process)
         return process
+
+    def _last_words(self) -> str:
+        """The last line that the engine said before it could write a log."""
+        if self._said is None:
+            return ""
+        self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - _LAST_WORDS))
+        lines = self._said.read().decode(errors="replace").split("\n")
+        said = [line for line in lines if line.strip()]
+        return f": {said[-1]}" if said else ""
+
+    def _forget_words(self) -> None:
+        if self._said is not None:
+            self._said.close()
+            self._said = None
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         while (message := await receive(reader)) is not None:
