@@ -110,8 +110,7 @@ class Project:
             self._later(self._start())
         for document in list(self.documents.values()):
             self._publish(document, self._notes(document))
-            if before.trusted:
-                self._begin(document, pause=0.0, saved=True)
+            self._begin(document, pause=0.0, saved=True)
 
     async def _start(self) -> None:
         if self._closing is not None:

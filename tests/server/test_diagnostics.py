@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -35,28 +36,29 @@ def told(message: str, source: str = SYNTAX) -> lsp.Diagnostic:
 
 
 def test_a_source_replaces_only_its_own() -> None:
-    store = DiagnosticStore()
-    assert store.put("a", SCORE, [told("low", SCORE)])
-    assert store.put("a", SYNTAX, [told("broken")])
-    assert store.put("b", SYNTAX, [told("elsewhere")])
-    assert [each.message for each in store.all("a")] == ["broken", "low"]
-    assert store.put("a", SYNTAX, [])
-    assert [each.message for each in store.all("a")] == ["low"]
-    store.drop("a")
-    assert store.all("a") == []
-    assert [each.message for each in store.all("b")] == ["elsewhere"]
+    store, opened = DiagnosticStore(), document()
+    other = replace(opened, uri="file:///other.py")
+    assert store.put(opened, SCORE, [told("low", SCORE)])
+    assert store.put(opened, SYNTAX, [told("broken")])
+    assert store.put(other, SYNTAX, [told("elsewhere")])
+    assert [each.message for each in store.all(opened.uri)] == ["broken", "low"]
+    assert store.put(opened, SYNTAX, [])
+    assert [each.message for each in store.all(opened.uri)] == ["low"]
+    store.drop(opened.uri)
+    assert store.all(opened.uri) == []
+    assert [each.message for each in store.all(other.uri)] == ["elsewhere"]
 
 
 def test_a_result_id_changes_with_what_is_told_and_with_nothing_else() -> None:
-    store = DiagnosticStore()
-    empty = store.result_id("a")
-    assert not store.put("a", RUN, [])
-    assert store.result_id("a") == empty
-    store.put("a", RUN, [told("failed", RUN)])
-    known = store.result_id("a")
+    store, opened = DiagnosticStore(), document()
+    empty = store.result_id(opened.uri)
+    assert not store.put(opened, RUN, [])
+    assert store.result_id(opened.uri) == empty
+    store.put(opened, RUN, [told("failed", RUN)])
+    known = store.result_id(opened.uri)
     assert known != empty
-    assert not store.put("a", RUN, [told("failed", RUN)])
-    assert store.result_id("a") == known
+    assert not store.put(opened, RUN, [told("failed", RUN)])
+    assert store.result_id(opened.uri) == known
 
 
 def test_a_finding_underlines_its_name_in_the_clients_columns() -> None:
@@ -144,6 +146,6 @@ def test_a_part_that_earns_nothing_is_faded_and_carries_the_text_without_it() ->
     assert (found.code, found.severity) == ("earns-nothing", lsp.DiagnosticSeverity.Hint)
     assert list(found.tags or []) == [lsp.DiagnosticTag.Unnecessary]
     assert found.message == "earns nothing on L1H3: without it the IoU is +0.000"
-    assert found.data == {"head": "L1H3", "without": "y", "loss": 0.0}
+    assert found.data == {"head": "L1H3", "without": "y", "loss": 0.0, "stamp": opened.stamp}
     notes.blame_stamp = "another"
     assert score_diagnostics(opened, notes, ServerOptions()) == []
