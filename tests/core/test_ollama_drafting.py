@@ -583,7 +583,6 @@ def test_what_was_answered_is_never_asked_for_again(ask: Callable[..., Drafted],
 @pytest.mark.parametrize(
     ("wanted", "settings"),
     [
-        (Drafting(count=3, rounds=2, width=1), {}),
         (Drafting(count=3, rounds=1, width=1, seed=1), {}),
         pytest.param(Drafting(count=4, rounds=1, width=1), {}, marks=pytest.mark.slow),
         pytest.param(Drafting(count=3, rounds=1, width=1, terms=4), {}, marks=pytest.mark.slow),
@@ -591,7 +590,7 @@ def test_what_was_answered_is_never_asked_for_again(ask: Callable[..., Drafted],
         pytest.param(TWICE, {"temperature": 0.1}, marks=pytest.mark.slow),
         (TWICE, {"starts": {HERE: code(2, "s.itself")}}),
     ],
-    ids=["rounds", "seed", "count", "terms", "model", "temperature", "start"],
+    ids=["seed", "count", "terms", "model", "temperature", "start"],
 )
 def test_what_is_asked_otherwise_is_another_run(
     ask: Callable[..., Drafted], wanted: Drafting, settings: dict[str, Any], tmp_path: Path

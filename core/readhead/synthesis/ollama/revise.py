@@ -96,7 +96,7 @@ def rename_programs(desk: Desk, programs: Sequence[Program]) -> list[Revision]:
             return desk.prompts.rename(without_metadata(named[name].source))
 
         drafts = yield from ask_for_drafts(run, name, "rename", prompt)
-        found[name] = [draft for draft, _ in drafts]
+        found[name] = [each.draft for each in drafts]
 
     run = run_work(desk, list(named), begin, Drafting(count=1, rounds=0), {name: named[name] for name in named})
     _raise_error(run)
