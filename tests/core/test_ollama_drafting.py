@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ from readhead.synthesis.ollama.client import Client
 from readhead.synthesis.ollama.prompts import Prompts
 from readhead.synthesis.ollama.replies import SCHEMA
 from readhead.synthesis.ollama.revise import rename_programs
-from readhead.synthesis.ollama.run import Drafted, Drafting
+from readhead.synthesis.ollama.run import Drafted, Drafting, Row
 from readhead.synthesis.ollama.schedule import draft_programs
 from readhead.workspace import read_settings
 
@@ -615,6 +616,51 @@ def test_another_template_is_another_run_and_the_budget_and_patience_are_not(
         ask(server, root=tmp_path)
         assert len(server.chats) == 2
         assert prompt_of(server.chats[1]).startswith("Only this: 4 texts of 20 tokens")
+
+
+class Killed(BaseException):
+    """Nothing catches it, as nothing catches SIGKILL."""
+
+
+@pytest.mark.parametrize("gracefully", [True, False], ids=["interrupted", "killed"])
+@pytest.mark.parametrize("place", slowly(range(14), but={1, 5}))
+def test_a_run_that_ends_anywhere_goes_on_as_if_it_had_not(
+    place: int,
+    target: Target,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    gracefully: bool,
+) -> None:
+    def answer(request: Request) -> str:
+        return reply(code(9), code(20, "s.itself")) if step_of(request) == "write" else reply(code(70), "no Python")
+
+    rows = 0
+
+    def show(row: Row) -> None:
+        nonlocal rows
+        if row.stage in {"reads", "writes"}:
+            return  # as often as the machine is slow
+        rows += 1
+        if rows == place + 1:
+            raise Killed
+
+    with serving(answer) as server:
+        with desk_for(server, target, sandbox) as desk:
+            whole = draft_programs(desk, [HERE], TWICE)
+        sent = [prompt_of(request) for request in server.chats]
+        with monkeypatch.context() as patch, desk_for(server, target, sandbox, tmp_path) as desk:
+            if not gracefully:
+                patch.setattr(schedule._Schedule, "_abandon", lambda _: None)
+            with pytest.raises(Killed):
+                draft_programs(replace(desk, show=show), [HERE], TWICE)
+        with desk_for(server, target, sandbox, tmp_path) as desk:
+            again = draft_programs(desk, [HERE], TWICE)
+        assert [prompt_of(request) for request in server.chats] == sent * 2
+    assert [(each.source, each.reason, each.iou) for each in again.candidates] == [
+        (each.source, each.reason, each.iou) for each in whole.candidates
+    ]
 
 
 # ---- candidates ------------------------------------------------------------------------------------------------------
