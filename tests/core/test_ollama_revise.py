@@ -188,6 +188,7 @@ def test_a_refused_revision_leaves_the_program_as_it_was(served: Served) -> None
     assert figures == ()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_programs")
 def test_both_commands_write_the_file_or_only_show_it(workspace: Path, run: Callable[..., Ran], served: Served) -> None:
     settings = workspace / "readhead.toml"
