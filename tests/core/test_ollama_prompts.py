@@ -275,6 +275,7 @@ def test_the_numbers_of_a_summary_are_those_of_the_patterns(target: Target, head
     before = np.diagonal(patterns, -1, axis1=1, axis2=2).mean()
     assert f"first token {first:.2f}, " in told
     assert f"the token before {before:.2f}." in told
+    assert [int(far) for far in re.findall(r"(\d+): ", told.split("\n")[2])][-1] == length - 1
     shares = [float(share) for share in re.findall(r"\d: ([\d.]+)[;.]", told.split("\n")[2])]
     assert sum(shares) == pytest.approx(1 - first, abs=0.006 * len(shares))
     trivial, floor = measure_floor(target, "fit").best(target.geometry.index_of(head))

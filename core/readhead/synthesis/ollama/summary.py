@@ -130,11 +130,15 @@ def _shares(patterns: Array) -> Iterator[str]:
     distance = np.arange(length)[:, None] - np.arange(length)[None]
     rest = patterns * (np.arange(length) > 0)  # the first token is told already
     shares = (
-        (low, high, float(rest[:, 1:][:, (distance[1:] >= low) & (distance[1:] <= high)].sum() / rows[:, :, 0].size))
+        (
+            low,
+            min(high, length - 1),
+            float(rest[:, 1:][:, (distance[1:] >= low) & (distance[1:] <= high)].sum() / rows[:, :, 0].size),
+        )
         for low, high in _BANDS
         if low < length
     )
-    told = (f"{low}{f'-{min(high, length)}' if high > low else ''}: {share:.2f}" for low, high, share in shares)
+    told = (f"{low}{f'-{high}' if high > low else ''}: {share:.2f}" for low, high, share in shares)
     yield f"By distance in tokens, the first token left out: {'; '.join(told)}."
 
 
