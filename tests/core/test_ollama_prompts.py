@@ -212,8 +212,9 @@ def test_the_examples_look_where_they_say(shipped: Prompts, target: Target, sand
     sandbox.load([target.corpus["fit"][0].text])
     first = sandbox.run(examples(shipped)[0], generated=True).weights[0]
     assert first is not None
-    assert (first[2:].argsort(axis=1)[:, -1] == np.arange(1, len(first) - 1)).all()
-    assert (first[3:].argsort(axis=1)[:, -2] == 0).all()
+    rows = np.arange(len(first))
+    assert (first.argmax(axis=1) == rows).all()
+    assert (first[2:].argsort(axis=1)[:, -2] == rows[1:-1]).all()
 
 
 def test_what_the_prompt_promises_is_there_and_what_it_forbids_is_refused(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from readhead.heads import HeadId
-    from readhead.synthesis.ollama.guard import Guard
+    from readhead.synthesis.ollama.guard import Control, Guard
     from readhead.synthesis.ollama.notebook import About
     from readhead.synthesis.ollama.ranked import Ranked
     from readhead.synthesis.ollama.revise import Revision
@@ -139,26 +139,48 @@ def revisions_view(revisions: Sequence[Revision], *, differences: bool) -> Rende
 def guard_view(guard: Guard) -> RenderableType:
     """Planted heads with what was found of them, and heads of the model with their shuffled controls."""
     planted = Table(box=None, pad_edge=False, header_style="bold", title="Planted heads", title_justify="left")
-    for name in ("Floor", "IoU", "", "Score"):
+    for name in ("Head", "Floor", "IoU", "", "Score"):
         planted.add_column(name, justify="right" if name in {"Floor", "IoU"} else "left")
+    told = {None: "not asked", True: "recovered", False: "not found"}
     for control in guard.planted:
-        found = "recovered" if control.is_recovered else "not found"
-        planted.add_row(f"{control.floor:.3f}", _or_dash(control.iou), found, Styled(control.truth))
+        kind = "known" if control.is_known else "drawn"
+        found = told[control.is_recovered]
+        planted.add_row(kind, f"{control.floor:.3f}", _or_dash(control.iou), found, Styled(control.truth))
     real = Table(box=None, pad_edge=False, header_style="bold", title="Heads of the model", title_justify="left")
     for name in ("Head", "Floor", "Real prompt", "Shuffled prompt", "… on real texts"):
         real.add_column(name, justify="left" if name == "Head" else "right")
     for control in guard.real:
-        figures = map(_or_dash, (control.iou, control.shuffled, control.recited))
+        figures = map(_or_dash, (control.iou, control.shuffled, control.shuffled_on_real))
         real.add_row(str(control.head), f"{control.floor:.3f}", *figures)
-    lines = [
-        f"{guard.model} recovers {guard.recovery:.0%} of {len(guard.planted)} planted heads (IoU ≥ {guard.least}).",
-        (
-            "IoU on dev of the best program from each prompt. A program from shuffled tokens that does as well on the "
-            "real texts as the one from the real prompt was not read from the texts."
-        ),
-        *guard.notes,
-    ]
-    return Group(planted, real, *(Styled(line) for line in lines))
+    return Group(planted, real, *(Styled(line) for line in [*_guard_lines(guard), *guard.notes]))
+
+
+def _guard_lines(guard: Guard) -> Iterator[str]:
+    """What the tables come to."""
+    from readhead.synthesis.ollama.guard import RECOVERED  # noqa: PLC0415 - who shows a program needs no client
+
+    yield (
+        f"{guard.model} recovers {_share(guard.recovery, guard.drawn)} that were drawn by chance (IoU ≥ {RECOVERED}), "
+        f"and {_share(guard.known_recovery, guard.known)} that texts about attention tell of."
+    )
+    unasked = [*(control.truth for control in guard.planted if not control.is_asked)]
+    if unasked:
+        yield f"Not asked, and not counted: {'; '.join(unasked)}."
+    left = " ".join(str(control.head) for control in guard.real if not control.is_asked)
+    if left:
+        yield f"Not asked in both ways: {left}. Run it again to go on; what was answered is kept."
+    alike = " ".join(str(control.head) for control in guard.real if control.is_as_good_shuffled)
+    if alike:
+        yield (
+            f"The program from shuffled tokens of {alike} is as good as from the real prompt: where the head looks was "
+            "enough, the words added nothing."
+        )
+    yield "IoU on dev of the best program from each prompt; it is telling only where the program speaks of words."
+
+
+def _share(rate: float | None, planted: Sequence[Control]) -> str:
+    asked = sum(control.is_asked for control in planted)
+    return f"{'–' if rate is None else f'{rate:.0%}'} of {_plural(asked, 'planted head')}"
 
 
 def _or_dash(value: float | None) -> str:
