@@ -13,7 +13,9 @@ from core.conftest import Ran
 from core.drafts_in_tests import HOPELESS, SPOILT, reply, serving, slowly
 from ollama_stand_in import StandIn
 from readhead import session
+from readhead.heads import HeadId
 from readhead.program import parse, read_program
+from readhead.synthesis.front import Wanted, Written
 from readhead.synthesis.ollama import schedule
 
 Run = Callable[..., Ran]
@@ -114,6 +116,7 @@ def test_programs_of_the_model_are_ranked_with_all_others_and_saved(
     best = max(kept, key=lambda candidate: candidate["iou_dev"])
     assert read_program(home / "programs" / "L0H0.py").source == best["source"]
     assert row["explanation"] == parse(best["source"]).explanation
+    assert row["front"] == [], "nothing was searched for"
     assert saved(home) == ["L0H0.py"]
 
 
@@ -227,6 +230,26 @@ def test_what_can_be_told_before_the_search_is(
     monkeypatch.setattr(session.Session, "write_programs", lambda *_, **__: pytest.fail("it searches"))
     ran = run("synthesize", "L0H0", "--with", "symbolic,ollama")
     assert told in ran.complaint
+
+
+def test_a_search_leaves_half_of_the_time_to_the_language_model(
+    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[float | None] = []
+
+    def search(_: object, wanted: Wanted, heads: object) -> Written:  # noqa: ARG001 - as the real one
+        limits.append(wanted.time_limit)
+        return Written((), (HeadId(0, 0),))
+
+    monkeypatch.setattr(session.Session, "write_programs", search)
+    with serving(BOTH) as server:
+        monkeypatch.setenv("OLLAMA_HOST", server.url)
+        both = ("--with", "symbolic,ollama", "--rounds", "0", "--time-limit", "600")
+        ran = run("synthesize", "L0H0", *both)
+    assert run("synthesize", "L0H0", "--time-limit", "600").complaint == "no head was done within the time limit"
+    assert limits == [300, 600]
+    assert ran.status == 0
+    assert saved(home) == ["L0H0.py"]
 
 
 @pytest.mark.usefixtures("home")

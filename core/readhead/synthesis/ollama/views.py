@@ -66,11 +66,17 @@ def _candidates_table(candidates: Sequence[Candidate], places: dict[tuple[HeadId
             _outcome(candidate),
             _number(candidate.iou),
             _number(ranked.iou if ranked else None),
-            f"{ranked.rank} of {ranked.of}" if ranked else "",
+            _rank(ranked),
             Styled(program.explanation if candidate.is_kept else candidate.detail),
             style="" if candidate.is_kept else "dim",
         )
     return table
+
+
+def _rank(ranked: Ranked | None) -> str:
+    if ranked is None:
+        return ""
+    return "–" if ranked.rank is None else f"{ranked.rank} of {ranked.of}"
 
 
 def _outcome(candidate: Candidate) -> str:
@@ -106,12 +112,12 @@ def _plural(count: int, what: str) -> str:
 
 def _winners(ranked: Sequence[Ranked]) -> Iterator[str]:
     """Where a program of somebody else's is better on dev."""
-    heads = {each.candidate.head: each for each in ranked}
+    heads = {each.candidate.head: each for each in ranked if each.rank is not None}
     for head, each in heads.items():
-        best = max((other.iou for other in ranked if other.candidate.head == head), default=0.0)
-        if each.best_iou > best:
+        best = max(other.iou for other in ranked if other.candidate.head == head and other.rank is not None)
+        if each.best_iou > best and each.owner:
             yield (
-                f"{head}: the best of all {each.of} programs on dev is {each.best.name} with {each.best_iou:.3f}; "
+                f"{head}: the best of all {each.of} programs on dev is {each.owner}, with {each.best_iou:.3f}; "
                 f"the language model's best has {best:.3f}."
             )
 
