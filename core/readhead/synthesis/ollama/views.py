@@ -13,12 +13,14 @@ from rich.table import Table
 from rich.text import Text as Styled
 
 from readhead.progress import talk_console
+from readhead.strips import printable
 from readhead.synthesis.ollama.candidates import REASONS, Candidate, count_reasons
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from readhead.heads import HeadId
+    from readhead.program import Program
     from readhead.synthesis.ollama.guard import Control, Guard
     from readhead.synthesis.ollama.notebook import About
     from readhead.synthesis.ollama.ranked import Ranked
@@ -123,22 +125,25 @@ def _winners(ranked: Sequence[Ranked]) -> Iterator[str]:
 
 
 def prompts_view(prompts: Sequence[FirstPrompt]) -> str:
-    """The prompts as they would be sent."""
+    """The prompts as they would be sent; what cannot be printed, as in a text of the corpus, stands as its escape."""
     return "\n\n".join(
-        f"# {each.head}: about {each.tokens:,} tokens\n\n{each.system}\n\n{each.prompt}" for each in prompts
+        printable(f"# {each.head}: about {each.tokens:,} tokens\n\n{each.system}\n\n{each.prompt}") for each in prompts
     )
 
 
-def revisions_view(revisions: Sequence[Revision], *, differences: bool) -> RenderableType:
-    """What became of each program; with `differences`, line by line."""
+def revisions_view(
+    revisions: Sequence[Revision], *, differences: bool, unreached: Sequence[Program] = ()
+) -> RenderableType:
+    """What became of each program, with `differences` line by line; and which were not reached."""
     parts: list[RenderableType] = []
     for revision in revisions:
         name = str(revision.program.path or revision.program.name)
         parts.append(Styled(f"{name}: {revision.outcome}"))
         if revision.is_changed and differences:
             old, new = revision.program.source.splitlines(), revision.source.splitlines()
-            parts += [Styled(line) for line in unified_diff(old, new, name, name, lineterm="", n=1)]
+            parts += [Styled(printable(line)) for line in unified_diff(old, new, name, name, lineterm="", n=1)]
         parts += [Styled(f"  {note}") for note in revision.notes]
+    parts += [Styled(f"{program.path or program.name}: not reached") for program in unreached]
     return Group(*parts)
 
 
