@@ -277,8 +277,13 @@ class Session:
         """
         for head in heads or ():
             self.model.geometry.index_of(head)
+        desk = self.desk(show)
         with self.timed("ollama"):
-            return draft_programs(self.desk(show), self._some(heads), drafting, starts=starts)
+            drafted = draft_programs(desk, self._some(heads), drafting, starts=starts)
+        if desk.prompts.own:
+            files = ", ".join(f"{PROMPTS}/{name}.md" for name in desk.prompts.own)
+            drafted.notes.insert(0, f"The workspace's own templates were used: {files}.")
+        return drafted
 
     def _drafted(
         self, drafting: Drafting, heads: Sequence[HeadId] | None, found: Mapping[HeadId, Program], show: Show
@@ -298,16 +303,23 @@ class Session:
     def rename(self, programs: Sequence[Program]) -> list[Revision]:
         """Better names and explanations by a language model, as `rename_programs`; no file is written."""
         with self.timed("ollama"):
-            return rename_programs(self.desk(), programs)
+            return rename_programs(self.desk(), programs, model=self.model.name)
 
     def refine(
         self, pairs: Sequence[tuple[Program, HeadId]], drafting: Drafting, *, show: Show = lambda _: None
-    ) -> list[tuple[Revision, Drafted]]:
-        """Better versions of programs by a language model, as `refine_program`; no file is written."""
+    ) -> Iterator[tuple[Revision, Drafted]]:
+        """Better versions of programs by a language model, as `refine_program`, each as it is done; no file is written.
+
+        Where the server fails on the way, that program's result says so and is the last.
+        """
         self._check_heads(pairs)
         desk = self.desk(show)
-        with self.timed("ollama"):
-            return [refine_program(desk, program, head, drafting) for program, head in pairs]
+        for program, head in pairs:
+            with self.timed("ollama"):
+                revision, run = refine_program(desk, program, head, drafting)
+            yield revision, run
+            if run.error is not None:
+                return
 
     def guard(self, heads: Sequence[HeadId], drafting: Drafting, *, show: Show = lambda _: None) -> Guard:
         """Whether the language model reads or recites, as `run_guard`; by default four heads serve as controls."""

@@ -205,14 +205,23 @@ def test_templates_of_the_workspace_are_what_the_server_receives(
     run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run("ollama", "--templates", "--json").document["written"]
-    (home / "prompts" / "write.md").write_text("Mine: $count $$ $summary", encoding="utf-8")
+    (home / "prompts" / "write.md").write_text("Mine: $count $$ $summary $language $schema", encoding="utf-8")
     (home / "prompts" / "system.md").write_text("Be brief.", encoding="utf-8")
     with serving(BOTH) as server:
         monkeypatch.setenv("OLLAMA_HOST", server.url)
-        assert run("synthesize", "L0H0", "--with", "ollama", "--rounds", "0", "--candidates", "2").status == 0
+        ran = run("synthesize", "L0H0", "--with", "ollama", "--rounds", "0", "--candidates", "2")
+        assert ran.status == 0
+        assert "own templates were used: prompts/system.md, prompts/write.md." in " ".join(ran.out.split())
         system, prompt = server.chats[0].messages
     assert system["content"] == "Be brief."
     assert prompt["content"].startswith("Mine: 2 $ 4 texts of 16 tokens were read.")
+
+
+def test_templates_go_into_a_workspace_and_nowhere_else(run: Run, tmp_path: Path) -> None:
+    ran = run("ollama", "--templates", "--workspace", tmp_path / "typo")
+    assert "has no readhead.toml" in ran.complaint
+    assert f"readhead init {tmp_path / 'typo'}" in ran.err
+    assert not (tmp_path / "typo").exists()
 
 
 @pytest.mark.parametrize(
