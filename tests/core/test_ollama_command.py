@@ -16,7 +16,9 @@ from core.conftest import Ran, finished, own_process
 from core.drafts_in_tests import HOPELESS, SPOILT, reply, serving, slowly
 from ollama_stand_in import StandIn
 from readhead import session
+from readhead.heads import HeadId
 from readhead.program import parse, read_program
+from readhead.synthesis.front import Wanted, Written
 from readhead.synthesis.ollama import schedule
 
 Run = Callable[..., Ran]
@@ -117,6 +119,7 @@ def test_programs_of_the_model_are_ranked_with_all_others_and_saved(
     best = max(kept, key=lambda candidate: candidate["iou_dev"])
     assert read_program(home / "programs" / "L0H0.py").source == best["source"]
     assert row["explanation"] == parse(best["source"]).explanation
+    assert row["front"] == [], "nothing was searched for"
     assert saved(home) == ["L0H0.py"]
 
 
@@ -207,14 +210,23 @@ def test_templates_of_the_workspace_are_what_the_server_receives(
     run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run("ollama", "--templates", "--json").document["written"]
-    (home / "prompts" / "write.md").write_text("Mine: $count $$ $summary", encoding="utf-8")
+    (home / "prompts" / "write.md").write_text("Mine: $count $$ $summary $language $schema", encoding="utf-8")
     (home / "prompts" / "system.md").write_text("Be brief.", encoding="utf-8")
     with serving(BOTH) as server:
         monkeypatch.setenv("OLLAMA_HOST", server.url)
-        assert run("synthesize", "L0H0", "--with", "ollama", "--rounds", "0", "--candidates", "2").status == 0
+        ran = run("synthesize", "L0H0", "--with", "ollama", "--rounds", "0", "--candidates", "2")
+        assert ran.status == 0
+        assert "own templates were used: prompts/system.md, prompts/write.md." in " ".join(ran.out.split())
         system, prompt = server.chats[0].messages
     assert system["content"] == "Be brief."
     assert prompt["content"].startswith("Mine: 2 $ 4 texts of 16 tokens were read.")
+
+
+def test_templates_go_into_a_workspace_and_nowhere_else(run: Run, tmp_path: Path) -> None:
+    ran = run("ollama", "--templates", "--workspace", tmp_path / "typo")
+    assert "has no readhead.toml" in ran.complaint
+    assert f"readhead init {tmp_path / 'typo'}" in ran.err
+    assert not (tmp_path / "typo").exists()
 
 
 @pytest.mark.parametrize(
@@ -232,6 +244,26 @@ def test_what_can_be_told_before_the_search_is(
     monkeypatch.setattr(session.Session, "write_programs", lambda *_, **__: pytest.fail("it searches"))
     ran = run("synthesize", "L0H0", "--with", "symbolic,ollama")
     assert told in ran.complaint
+
+
+def test_a_search_leaves_half_of_the_time_to_the_language_model(
+    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[float | None] = []
+
+    def search(_: object, wanted: Wanted, heads: object) -> Written:  # noqa: ARG001 - as the real one
+        limits.append(wanted.time_limit)
+        return Written((), (HeadId(0, 0),))
+
+    monkeypatch.setattr(session.Session, "write_programs", search)
+    with serving(BOTH) as server:
+        monkeypatch.setenv("OLLAMA_HOST", server.url)
+        both = ("--with", "symbolic,ollama", "--rounds", "0", "--time-limit", "600")
+        ran = run("synthesize", "L0H0", *both)
+    assert run("synthesize", "L0H0", "--time-limit", "600").complaint == "no head was done within the time limit"
+    assert limits == [300, 600]
+    assert ran.status == 0
+    assert saved(home) == ["L0H0.py"]
 
 
 @pytest.mark.usefixtures("home")

@@ -614,7 +614,7 @@ def test_another_template_is_another_run_and_the_budget_and_patience_are_not(
         ask(server, Drafting(count=3, rounds=0, time_limit=60, token_limit=10**6), root=tmp_path, patience=9)
         assert len(server.chats) == 1
         (tmp_path / "prompts").mkdir()
-        (tmp_path / "prompts" / "write.md").write_text("Only this: $summary", encoding="utf-8")
+        (tmp_path / "prompts" / "write.md").write_text("Only this: $summary $language $schema", encoding="utf-8")
         ask(server, root=tmp_path)
         assert len(server.chats) == 2
         assert prompt_of(server.chats[1]).startswith("Only this: 4 texts of 20 tokens")

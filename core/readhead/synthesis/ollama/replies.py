@@ -114,10 +114,11 @@ def block_of(head: HeadId) -> str:
 def as_source(draft: Draft, block: str) -> str:
     """A draft as the text of a program file, with a block of metadata, which may be empty.
 
-    A fence around the code is taken away. The explanation becomes the docstring, or else the code's own is it. What a
-    model writes as metadata does not count: recorded scores are measured, not claimed.
+    A fence around the code is taken away, and so is what cannot be printed. The explanation becomes the docstring, or
+    else the code's own is it. What a model writes as metadata does not count: recorded scores are measured, not
+    claimed.
     """
-    code = draft.code.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
+    code = _printable(draft.code.replace("\r\n", "\n").replace("\r", "\n")).strip("\n")
     fenced = _FENCE.match(code.lstrip())
     code = fenced[2].strip("\n") if fenced else code
     claimed = metadata_block(f"{code}\n")
@@ -130,6 +131,13 @@ def as_source(draft: Draft, block: str) -> str:
         "" if "from readhead.language" in code else "from readhead.language import Sentence, normalize, softmax\n\n\n"
     )
     return f'"""{explanation}"""\n\n{metadata}{imports}{code}\n'
+
+
+def _printable(code: str) -> str:
+    """Code that changes no terminal; what looks like a space is one."""
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else " " * character.isspace() for character in code
+    )
 
 
 def one_line(text: str) -> str:
