@@ -12,6 +12,7 @@ import ast
 import json
 import re
 from typing import Any, Final
+from unicodedata import category
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
@@ -118,9 +119,10 @@ def as_source(draft: Draft, block: str) -> str:
     else the code's own is it. What a model writes as metadata does not count: recorded scores are measured, not
     claimed.
     """
-    code = _printable(draft.code.replace("\r\n", "\n").replace("\r", "\n")).strip("\n")
+    code = draft.code.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
     fenced = _FENCE.match(code.lstrip())
     code = fenced[2].strip("\n") if fenced else code
+    code = _printable(code)
     claimed = metadata_block(f"{code}\n")
     if claimed is not None:
         code = (code[: claimed.start()] + code[claimed.end() :]).strip("\n")
@@ -134,9 +136,14 @@ def as_source(draft: Draft, block: str) -> str:
 
 
 def _printable(code: str) -> str:
-    """Code that changes no terminal; what looks like a space is one."""
+    """Code whose comments and strings change no terminal; what is no Python stays as it is, and is refused for it."""
+    try:
+        python_tree(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return code
     return "".join(
-        character if character.isprintable() or character in "\n\t" else " " * character.isspace() for character in code
+        character if character.isprintable() or character in "\n\t" else " " * (category(character) == "Zs")
+        for character in code
     )
 
 
