@@ -334,7 +334,7 @@ class Session:
     def desk(self, show: Show = lambda _: None) -> Desk:
         """What it takes to ask a language model."""
         prompts = Prompts.load(self.workspace.root / PROMPTS)
-        return Desk(self.target(), self.ollama, self.workspace, self.sandbox, prompts, show)
+        return Desk(self.target(), self.ollama, self.workspace, self.sandbox, prompts, show, self.model.name)
 
     def first_prompts(
         self, drafting: Drafting, heads: Sequence[HeadId] | None = None, *, wanted: Wanted | None = None

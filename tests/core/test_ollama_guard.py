@@ -171,9 +171,7 @@ def test_what_is_read_from_shuffled_texts_as_well_is_no_verdict_on_the_model() -
 
 
 def test_one_budget_is_for_all_that_is_asked() -> None:
-    first = Drafted(
-        "coder", exchanges=[Exchange(HeadId(0, 0), "write", Answer(prompt_tokens=60), 0, "", earlier=False)]
-    )
+    first = Drafted("coder", tokens=60)
     first.seconds = 7
     left = guards._left(Drafting(time_limit=10, token_limit=100), [first])
     assert (left.time_limit, left.token_limit) == (3, 40)

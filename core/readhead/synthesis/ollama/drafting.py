@@ -62,7 +62,7 @@ class HeadDrafts:
             if measured is not None:
                 self._judge.remember(0, start.source)
                 self._pool.append((measured.jsd, 0, start.source))
-                self._rival = Rival(start.source, measured.iou)
+                self._rival = Rival(unnamed(start.source, run.desk.model), measured.iou)
 
     def work(self) -> Work:
         """Asks, and judges what comes, until all rounds are done or `Enough` is raised."""
@@ -94,7 +94,7 @@ class HeadDrafts:
             reached, failures = facts()
             return self._run.desk.prompts.refine(
                 self._summary(room // 2),
-                unnamed(source),
+                unnamed(source, self._run.desk.model),
                 failures,
                 iou=reached,
                 floor=self._floor,

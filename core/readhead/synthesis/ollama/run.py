@@ -156,6 +156,8 @@ class Desk:
     """The templates."""
     show: Show = lambda _: None
     """Called with each line of what is going on."""
+    model: str = ""
+    """The model's name, which no prompt tells."""
 
 
 class Asked(Protocol):

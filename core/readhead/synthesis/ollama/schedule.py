@@ -31,7 +31,7 @@ from readhead.synthesis.ollama.replies import SCHEMA
 from readhead.synthesis.ollama.ruler import Ruler
 from readhead.synthesis.ollama.run import Desk, Drafted, Drafting, Row, Run
 from readhead.synthesis.ollama.server import NEEDED, require_server
-from readhead.synthesis.ollama.summary import Rival
+from readhead.synthesis.ollama.summary import Rival, unnamed
 
 SUMMARY_TOKENS: Final = 1600
 """The most tokens of a head's summary."""
@@ -124,7 +124,7 @@ def first_prompt(desk: Desk, head: HeadId, wanted: Drafting, *, start: Program |
     """The prompt that `draft_programs` would begin with, as long as it is before the server's tokenizer is known."""
     ruler = Ruler()
     measured = start and Judge(desk.target, head, desk.sandbox, terms=wanted.terms).measure(start.source)
-    rival = Rival(start.source, measured.iou) if start and measured else None
+    rival = Rival(unnamed(start.source, desk.model), measured.iou) if start and measured else None
     prompt = write_prompt(desk, head, wanted, int(SUMMARY_TOKENS * ruler.per_token), rival)
     return FirstPrompt(head, desk.prompts.system, prompt, ruler.tokens(len(desk.prompts.system) + len(prompt)))
 
