@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from readhead.errors import ProgramError, ReadheadError, StoreError, UsageError
-from readhead.options import Asking, Options, Replacing, read_share, with_options
+from readhead.options import Asking, Naming, Options, Refining, Replacing, read_share, with_options
 
 if TYPE_CHECKING:
     from readhead.program import Program
     from readhead.session import Session
     from readhead.synthesis.files import Saved
     from readhead.synthesis.front import Wanted
+    from readhead.synthesis.ollama.revise import Revision
+    from readhead.synthesis.ollama.run import Drafted
 
 app = typer.Typer(
     help="Reads transformer attention heads as code: a short Python program for every head, and how good it is.",
@@ -65,14 +67,12 @@ TokenSets = Annotated[
     bool, typer.Option("--token-sets/--no-token-sets", help="Whether programs may list tokens; no is --set-size 0.")
 ]
 SetSize = Annotated[int, typer.Option(help="The most tokens in one set; 0 for no sets.", min=0, max=64)]
+Seconds = float | None
 TimeLimit = Annotated[
-    float | None, typer.Option(help="Seconds for the search; what is done by then is kept.", show_default=False)
+    Seconds, typer.Option(help="Seconds for the search; what is done by then is kept.", show_default=False)
 ]
 
 
-OllamaModel = Annotated[
-    str | None, typer.Option(help="As Ollama names it; by default that of readhead.toml.", show_default=False)
-]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and write nothing.")]
 
 
@@ -144,7 +144,10 @@ def synthesize(
     ] = "symbolic",
     token_sets: TokenSets = True,
     set_size: SetSize = 12,
-    time_limit: TimeLimit = None,
+    time_limit: Annotated[
+        Seconds,
+        typer.Option(help="Seconds for all writing; beside ollama, the search has half.", show_default=False),
+    ] = None,
     merge: Annotated[
         float, typer.Option(help="IoU that a head may lose by sharing another head's program.", min=0)
     ] = 0.0,
@@ -249,9 +252,9 @@ def fit(
 @with_options
 def rename(
     options: Options,
+    naming: Naming,
     files: Annotated[list[Path], typer.Argument(help="Program files.")],
     *,
-    ollama_model: OllamaModel = None,
     dry_run: DryRun = False,
 ) -> None:
     """Have a language model explain programs and name their parts."""
@@ -262,7 +265,7 @@ def rename(
     programs = [read_program(file) for file in files]
     for program in [] if dry_run else programs:
         check_writable(program)
-    with options.session(Asking(ollama_model=ollama_model).settings) as session:
+    with options.session(naming.settings) as session:
         revisions = session.rename(programs)
     for revision in [] if dry_run else revisions:
         if revision.is_changed:
@@ -275,13 +278,15 @@ def rename(
 @with_options
 def refine(
     options: Options,
-    asking: Asking,
+    refining: Refining,
     arguments: Annotated[list[str], typer.Argument(metavar="FILES… HEADS…", help="Program files, then a head: L3H2.")],
     terms: Terms = 8,
     *,
-    time_limit: TimeLimit = None,
+    time_limit: Annotated[
+        Seconds, typer.Option(help="Seconds for each program; what is answered by then is kept.", show_default=False)
+    ] = None,
     dry_run: DryRun = False,
-) -> None:
+) -> int:
     """Have a language model revise programs by their worst rows."""
     from readhead.record import check_writable, rewrite
     from readhead.synthesis.ollama.views import live_rows, revisions_view
@@ -292,17 +297,27 @@ def refine(
     pairs = [(program, head) for program in programs for head in heads or _own_heads("refine", program)[:1]]
     for program in [] if dry_run else programs:
         check_writable(program)
-    with options.session(asking.settings) as session, live_rows() as show:
-        results = session.refine(pairs, asking.drafting(terms, session.seed, time_limit), show=show)
-    revisions = [revision for revision, _ in results]
-    for revision in [] if dry_run else revisions:
-        if revision.is_changed:
-            rewrite(revision.program, revision.source)
+    done: list[tuple[Revision, Drafted]] = []
+    trouble: ReadheadError | None = None
+    with options.session(refining.settings) as session, live_rows() as show:
+        try:
+            for revision, run in session.refine(pairs, refining.drafting(terms, session.seed, time_limit), show=show):
+                if revision.is_changed and not dry_run:
+                    rewrite(revision.program, revision.source)
+                done.append((revision, run))
+                trouble = run.error
+        except ReadheadError as error:
+            if not done:
+                raise
+            trouble = error  # what is done already is told, and stays
+    left = [program for program, _ in pairs[len(done) :]]
     rows = [
         {**revision.as_dict(), "written": revision.is_changed and not dry_run, "ollama": run.as_dict()}
-        for revision, run in results
+        for revision, run in done
     ]
-    _print(options, {"programs": rows}, revisions_view(revisions, differences=dry_run))
+    document = {"programs": rows, "unreached": [str(program.path) for program in left]}
+    _print(options, document, revisions_view([each for each, _ in done], differences=dry_run, unreached=left))
+    return _complain(str(trouble), trouble.hint) if trouble else 0
 
 
 @app.command()
@@ -315,7 +330,9 @@ def guard(
     ] = None,
     terms: Terms = 8,
     *,
-    time_limit: TimeLimit = None,
+    time_limit: Annotated[
+        Seconds, typer.Option(help="Seconds for all that is asked; what is answered is kept.", show_default=False)
+    ] = None,
 ) -> None:
     """Whether the language model reads what it is shown, or recites."""
     from readhead.heads import HeadId
@@ -501,6 +518,8 @@ def ollama(
     if templates:
         if root is None:
             raise UsageError("there is no workspace for templates", hint="make one with `readhead init`")
+        if not (root / CONFIG).is_file():
+            raise UsageError(f"{root} has no {CONFIG}", hint=f"name a workspace, or make it one: readhead init {root}")
         written = copy_templates(root / FOLDER)
         told = "\n".join(f"wrote {path}" for path in written) or f"{root / FOLDER} has them all"
         _print(Options(json=json), {"written": [str(path) for path in written]}, told)

@@ -91,14 +91,9 @@ def _from_root(root: Path, location: str) -> str:
 
 
 @dataclass(frozen=True)
-class Asking:
-    """What the flags said about the language model that writes programs; None where a flag was not given."""
+class Naming:
+    """What the flags said about the language model; None where a flag was not given."""
 
-    candidates: Annotated[int, typer.Option(help="Programs that the language model is asked for a head.", min=1)] = 5
-    rounds: Annotated[int, typer.Option(help="Rounds in which it refines the best.", min=0)] = 2
-    token_limit: Annotated[
-        int | None, typer.Option(help="The most tokens that it may read and write in this run.", show_default=False)
-    ] = None
     ollama_model: Annotated[
         str | None, typer.Option(help="As Ollama names it; by default that of readhead.toml.", show_default=False)
     ] = None
@@ -109,18 +104,36 @@ class Asking:
             return settings
         return replace(settings, ollama=replace(settings.ollama, model=self.ollama_model))
 
+
+@dataclass(frozen=True)
+class Refining(Naming):
+    """What they said about how it revises programs."""
+
+    rounds: Annotated[int, typer.Option(help="Rounds in which it refines the best.", min=1)] = 2
+    token_limit: Annotated[
+        int | None, typer.Option(help="The most tokens that it may read and write for a program.", show_default=False)
+    ] = None
+
     def drafting(self, terms: int, seed: int, time_limit: float | None) -> Drafting:
         """The same, read."""
         from readhead.synthesis.ollama.run import Drafting  # noqa: PLC0415 - as above
 
-        return Drafting(
-            count=self.candidates,
-            rounds=self.rounds,
-            terms=terms,
-            seed=seed,
-            time_limit=time_limit,
-            token_limit=self.token_limit,
-        )
+        return Drafting(rounds=self.rounds, terms=terms, seed=seed, time_limit=time_limit, token_limit=self.token_limit)
+
+
+@dataclass(frozen=True)
+class Asking(Refining):
+    """What they said about how it writes programs."""
+
+    rounds: Annotated[int, typer.Option(help="Rounds in which it refines the best.", min=0)] = 2
+    token_limit: Annotated[
+        int | None, typer.Option(help="The most tokens that it may read and write in this run.", show_default=False)
+    ] = None
+    candidates: Annotated[int, typer.Option(help="Programs that the language model is asked for a head.", min=1)] = 5
+
+    def drafting(self, terms: int, seed: int, time_limit: float | None) -> Drafting:
+        """The same, read."""
+        return replace(super().drafting(terms, seed, time_limit), count=self.candidates)
 
 
 @dataclass(frozen=True)

@@ -254,7 +254,7 @@ def metadata_block(source: str) -> re.Match[str] | None:
 
 
 def without_metadata(source: str) -> str:
-    """A program's text without its metadata: no head is named in it."""
+    """A program's text without its metadata; its docstring and comments may still name heads."""
     block = metadata_block(source)
     bare = source if block is None else source[: block.start()] + source[block.end() :]
     return bare.strip()

@@ -49,7 +49,7 @@ from readhead.synthesis.front import Front, Wanted, Written, programs_of
 from readhead.synthesis.ollama.guard import Guard, run_guard
 from readhead.synthesis.ollama.prompts import FOLDER as PROMPTS
 from readhead.synthesis.ollama.prompts import Prompts
-from readhead.synthesis.ollama.ranked import Ranked, best_programs, joined_fronts, ranked_drafts
+from readhead.synthesis.ollama.ranked import Ranked, best_programs, ranked_drafts
 from readhead.synthesis.ollama.revise import Revision, refine_program, rename_programs
 from readhead.synthesis.ollama.run import Desk, Drafted, Drafting, Show
 from readhead.synthesis.ollama.schedule import FirstPrompt, check_desk, draft_programs, first_prompt
@@ -176,7 +176,7 @@ class Session:
 
             return write_programs(
                 target,
-                sorted(set(heads or self.model.geometry.head_ids())),
+                self._some(heads),
                 wanted,
                 self.workspace,
                 device=str(self.model.device),
@@ -199,31 +199,38 @@ class Session:
             heads: which; by default all.
             merge: IoU on `dev` that a head may lose by taking over another head's program.
             drafting: how a language model is asked for programs, which starts from what the search has found; None
-                not to ask one. Where its server fails, the result says so and has what there is without it.
+                not to ask one. Where its server fails, the result says so and has what there is without it. With
+                both, the search has half of the time at most.
             show: called with each line of what the language model does.
         """
         started = time.monotonic()
         if drafting is not None:
             check_desk(self.desk(show))  # before a search whose result would be lost
+        if drafting is not None and wanted is not None:
+            wanted = _leaving_half(wanted)
         written, found = self._searched(wanted, heads)
+        if wanted is not None and drafting is None and not written.fronts:
+            raise UsageError("no head was done within the time limit", hint="give more time: --time-limit")
         drafted = None
         if drafting is not None:
-            left = drafting.after(time.monotonic() - started)
-            drafted = self.draft(left, heads, starts=found, show=show, alone=wanted is None)
+            drafted = self._drafted(drafting.after(time.monotonic() - started), heads, found, show)
         drafts = [] if drafted is None else drafted.kept
-        fronts = joined_fronts(written.fronts, drafts)
         library = [program for program in self.library() if not program.findings] if drafts else []
         own: list[tuple[Program, HeadId]] = []
         ranked: tuple[Ranked, ...] = ()
+        fronts: list[Front] = []
         front_iou: list[tuple[float, ...]] = []
         square = np.zeros((0, 0), np.float32)
-        if fronts:
-            ranking = self.ranking([*library, *programs_of(fronts)])
-            own = best_programs(drafts, found, ranking, self.model.geometry)
-            ranked = ranked_drafts(drafts, ranking, self.model.geometry)
-            places = [self.model.geometry.index_of(head) for _, head in own]
+        searched = programs_of(written.fronts)
+        if searched or drafts:
+            ranking = self.ranking([*library, *searched, *(draft.program for draft in drafts)])
+            geometry = self.model.geometry
+            own = best_programs(drafts, found, ranking, geometry)
+            ranked = ranked_drafts(drafts, ranking, geometry, searched=searched, programs=self.workspace.programs)
+            places = [geometry.index_of(head) for _, head in own]
             square = ranking.iou[[ranking.numbers[program.source] for program, _ in own]][:, places]
-            fronts = [front for front in fronts if front.head in {head for _, head in own}]
+            by_head = {front.head: front for front in written.fronts}
+            fronts = [by_head.get(head) or Front(head, ()) for _, head in own]
             front_iou = [tuple(front.scores(ranking, place)) for front, place in zip(fronts, places, strict=True)]
         offers = merges(own, square, merge or OFFERED)
         chosen = merged(own, offers if merge else ())
@@ -251,7 +258,7 @@ class Session:
             return Written((), ()), {}
         written = self.write_programs(wanted, heads)
         if not written.fronts:
-            raise UsageError("no head was done within the time limit", hint="give more time: --time-limit")
+            return written, {}
         ranking = self.ranking(programs_of(written.fronts))
         geometry = self.model.geometry
         return written, {front.head: front.chosen(ranking, geometry.index_of(front.head)) for front in written.fronts}
@@ -263,7 +270,6 @@ class Session:
         *,
         starts: Mapping[HeadId, Program] | None = None,
         show: Show = lambda _: None,
-        alone: bool = True,
     ) -> Drafted:
         """Programs for the heads, by default for all, by the language model of the workspace's settings.
 
@@ -272,33 +278,55 @@ class Session:
             heads: which.
             starts: programs to beat.
             show: called with each line of what it does.
-            alone: raise where the server cannot be asked at all, instead of telling so in the result.
+
+        Raises:
+            OllamaError: if the server cannot be asked at all; where it fails on the way, the result says so.
         """
         for head in heads or ():
             self.model.geometry.index_of(head)
-        wanted = sorted(set(heads or self.model.geometry.head_ids()))
         desk = self.desk(show)
+        with self.timed("ollama"):
+            drafted = draft_programs(desk, self._some(heads), drafting, starts=starts)
+        if desk.prompts.own:
+            files = ", ".join(f"{PROMPTS}/{name}.md" for name in desk.prompts.own)
+            drafted.notes.insert(0, f"The workspace's own templates were used: {files}.")
+        return drafted
+
+    def _drafted(
+        self, drafting: Drafting, heads: Sequence[HeadId] | None, found: Mapping[HeadId, Program], show: Show
+    ) -> Drafted:
+        """The same beside a search, whose result must not be lost: where the server cannot be asked, this says so."""
         try:
-            with self.timed("ollama"):
-                return draft_programs(desk, wanted, drafting, starts=starts)
+            return self.draft(drafting, heads, starts=found, show=show)
         except OllamaError as error:
-            if alone:
+            if not found:
                 raise
-            return Drafted(self.ollama.model, unreached=[*wanted], error=error)
+            return Drafted(self.ollama.model, unreached=[*self._some(heads)], error=error)
+
+    def _some(self, heads: Sequence[HeadId] | None) -> list[HeadId]:
+        """Heads in order, each once; by default all."""
+        return sorted(set(heads or self.model.geometry.head_ids()))
 
     def rename(self, programs: Sequence[Program]) -> list[Revision]:
         """Better names and explanations by a language model, as `rename_programs`; no file is written."""
         with self.timed("ollama"):
-            return rename_programs(self.desk(), programs)
+            return rename_programs(self.desk(), programs, model=self.model.name)
 
     def refine(
         self, pairs: Sequence[tuple[Program, HeadId]], drafting: Drafting, *, show: Show = lambda _: None
-    ) -> list[tuple[Revision, Drafted]]:
-        """Better versions of programs by a language model, as `refine_program`; no file is written."""
+    ) -> Iterator[tuple[Revision, Drafted]]:
+        """Better versions of programs by a language model, as `refine_program`, each as it is done; no file is written.
+
+        Where the server fails on the way, that program's result says so and is the last.
+        """
         self._check_heads(pairs)
         desk = self.desk(show)
-        with self.timed("ollama"):
-            return [refine_program(desk, program, head, drafting) for program, head in pairs]
+        for program, head in pairs:
+            with self.timed("ollama"):
+                revision, run = refine_program(desk, program, head, drafting)
+            yield revision, run
+            if run.error is not None:
+                return
 
     def guard(self, heads: Sequence[HeadId], drafting: Drafting, *, show: Show = lambda _: None) -> Guard:
         """Whether the language model reads or recites, as `run_guard`; by default four heads serve as controls."""
@@ -313,16 +341,15 @@ class Session:
     def desk(self, show: Show = lambda _: None) -> Desk:
         """What it takes to ask a language model."""
         prompts = Prompts.load(self.workspace.root / PROMPTS)
-        return Desk(self.target(), self.ollama, self.workspace, self.sandbox, prompts, show)
+        return Desk(self.target(), self.ollama, self.workspace, self.sandbox, prompts, show, self.model.name)
 
     def first_prompts(
         self, drafting: Drafting, heads: Sequence[HeadId] | None = None, *, wanted: Wanted | None = None
     ) -> list[FirstPrompt]:
         """What a language model would be asked first for each of the heads, as `synthesize` would; nothing is asked."""
-        _, found = self._searched(wanted, heads)
+        _, found = self._searched(None if wanted is None else _leaving_half(wanted), heads)
         desk = self.desk()
-        own = sorted(set(heads or self.model.geometry.head_ids()))
-        return [first_prompt(desk, head, drafting, start=found.get(head)) for head in own]
+        return [first_prompt(desk, head, drafting, start=found.get(head)) for head in self._some(heads)]
 
     def save_programs(self, programs: Iterable[Program]) -> list[Saved]:
         """Write programs that have no file yet to the workspace's programs folder; what a person wrote there stays."""
@@ -523,6 +550,11 @@ class Session:
         start = time.perf_counter()
         yield
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+def _leaving_half(wanted: Wanted) -> Wanted:
+    """The same search in half the time: the rest is for a language model, which starts from what was found."""
+    return wanted if wanted.time_limit is None else replace(wanted, time_limit=wanted.time_limit / 2)
 
 
 def check_length(model: LoadedModel, length: int) -> None:

@@ -15,6 +15,13 @@ _SHOWN = 0.05
 """Weights below this are not written."""
 
 
+def printable(text: str) -> str:
+    """A text that changes no terminal: what cannot be printed stands there as its escape, besides newlines and tabs."""
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else repr(character)[1:-1] for character in text
+    )
+
+
 def quoted(token: str) -> str:
     """A token as it stands in a sentence of ours: in quotation marks, on one line."""
     shown = "".join(character if character.isprintable() else repr(character)[1:-1] for character in token)

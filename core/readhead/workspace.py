@@ -290,20 +290,21 @@ class Workspace:
             ).fetchall()
         return [(about, step, json.loads(record)) for about, step, record in rows]
 
-    def store_candidate(self, run: str, about: str, number: int, record: dict[str, Any]) -> None:
-        """Save a program that a language model wrote in a run, and what became of it."""
+    def store_candidate(self, run: str, about: str, step: str, place: int, record: dict[str, Any]) -> None:
+        """Save a program that a language model wrote in a step of a run, and what became of it."""
         with _storage(self.state), self._transaction():
             self._database.execute(
-                "INSERT OR REPLACE INTO candidates VALUES (?, ?, ?, ?)", (run, about, number, json.dumps(record))
+                "INSERT OR REPLACE INTO candidates VALUES (?, ?, ?, ?, ?)",
+                (run, about, step, place, json.dumps(record)),
             )
 
-    def stored_candidates(self, run: str) -> list[tuple[tuple[str, int], dict[str, Any]]]:
-        """The candidates of a run, each with what it is about and its number."""
+    def stored_candidates(self, run: str) -> list[tuple[tuple[str, str, int], dict[str, Any]]]:
+        """The candidates of a run, each with what it is about, its step and its place there."""
         with _storage(self.state):
             rows = self._database.execute(
-                "SELECT about, number, record FROM candidates WHERE run = ?", (run,)
+                "SELECT about, step, place, record FROM candidates WHERE run = ?", (run,)
             ).fetchall()
-        return [((about, number), json.loads(record)) for about, number, record in rows]
+        return [((about, step, place), json.loads(record)) for about, step, place, record in rows]
 
     def note_wrote(self, text: str) -> None:
         """Note that Readhead has written a program file with this text."""
@@ -343,8 +344,8 @@ class Workspace:
                 run TEXT, about TEXT, step TEXT, asked REAL, record TEXT,
                 PRIMARY KEY (run, about, step, asked)) WITHOUT ROWID;
             CREATE TABLE IF NOT EXISTS candidates (
-                run TEXT, about TEXT, number INTEGER, record TEXT,
-                PRIMARY KEY (run, about, number)) WITHOUT ROWID;
+                run TEXT, about TEXT, step TEXT, place INTEGER, record TEXT,
+                PRIMARY KEY (run, about, step, place)) WITHOUT ROWID;
             CREATE TABLE IF NOT EXISTS wrote (digest TEXT PRIMARY KEY) WITHOUT ROWID;
             PRAGMA user_version = {_SCHEMA};
             COMMIT;""")

@@ -40,14 +40,11 @@ def reply(*codes: str) -> str:
 
 def slowly(values: Iterable[Any], *, but: Container[Any]) -> list[Any]:
     """Parameters of a test; all but a few wait for the slow run."""
-    return [
-        value
-        if value in but
-        else pytest.param(*value, marks=pytest.mark.slow)
-        if isinstance(value, tuple)
-        else pytest.param(value, marks=pytest.mark.slow)
-        for value in values
-    ]
+
+    def later(value: Any) -> Any:
+        return pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=pytest.mark.slow)
+
+    return [value if value in but else later(value) for value in values]
 
 
 def pieces_before(text: str, words: str) -> int:

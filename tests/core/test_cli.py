@@ -210,6 +210,7 @@ def test_rank_prints_the_same_heads_list_as_explain_on_dev(run: Run) -> None:
         assert [row[name] for row in ranked["heads"]] == [row[name] for row in explained["heads"]]
 
 
+@pytest.mark.slow
 def test_explain_again_extracts_and_scores_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     first = run("explain", "--json").document
 

@@ -232,6 +232,7 @@ def test_told_scores_are_those_of_the_text_that_is_told(plant: Plant, sandbox: S
     assert fitted.fit_after > fitted.fit_before
 
 
+@pytest.mark.slow
 def test_thresholds_move_although_they_have_no_slope(plant: Plant, sandbox: Sandbox) -> None:
     line = "        3.0 * (s.distance < {}) * (s.key.position >= {})  # free"
     target = plant(program(line.format(7, 3)))
@@ -308,6 +309,7 @@ def test_a_fit_that_dev_does_not_bear_out_is_told_and_not_kept(plant: Plant, san
     assert (fitted.fit_after, fitted.dev_after) == (fitted.fit_before, fitted.dev_before)
 
 
+@pytest.mark.slow
 def test_values_with_which_the_program_fails_are_never_chosen(plant: Plant, sandbox: Sandbox) -> None:
     bounded = "def head(s):\n    w = {}  # free\n    return softmax(-w * s.distance) if w < 0.4 else None\n"
     fitted = fit(bounded.format(0.1), plant(program("-0.6 * s.distance")), sandbox)
@@ -394,6 +396,7 @@ def test_fit_takes_the_heads_that_are_named(run: Run, file: Path) -> None:
     assert [(row["file"], row["heads"]) for row in rows] == [(str(file), ["L1H1"]), (str(other), ["L1H1"])]
 
 
+@pytest.mark.slow
 def test_a_dry_run_shows_the_differences_and_writes_nothing(
     run: Run, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -458,6 +461,7 @@ def test_a_read_only_file_is_told_before_any_work(run: Run, file: Path, monkeypa
     assert file.read_text(encoding="utf-8") == PROGRAM
 
 
+@pytest.mark.slow
 def test_a_file_that_changes_while_it_is_fitted_is_left_alone(
     run: Run, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

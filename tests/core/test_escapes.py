@@ -68,6 +68,7 @@ def test_long_sources_are_not_kept() -> None:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 @on_linux
 def test_nothing_that_is_accepted_does_harm() -> None:
     found = outcomes("all", QUICK)

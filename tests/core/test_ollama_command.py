@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import re
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core.conftest import Ran
+from core.conftest import Ran, finished, own_process
 from core.drafts_in_tests import HOPELESS, SPOILT, reply, serving, slowly
 from ollama_stand_in import StandIn
 from readhead import session
+from readhead.heads import HeadId
 from readhead.program import parse, read_program
+from readhead.synthesis.front import Wanted, Written
 from readhead.synthesis.ollama import schedule
 
 Run = Callable[..., Ran]
@@ -114,6 +119,7 @@ def test_programs_of_the_model_are_ranked_with_all_others_and_saved(
     best = max(kept, key=lambda candidate: candidate["iou_dev"])
     assert read_program(home / "programs" / "L0H0.py").source == best["source"]
     assert row["explanation"] == parse(best["source"]).explanation
+    assert row["front"] == [], "nothing was searched for"
     assert saved(home) == ["L0H0.py"]
 
 
@@ -180,36 +186,47 @@ def test_a_run_without_one_program_is_told_and_leaves_no_file(
     assert saved(home) == []
 
 
+@pytest.mark.parametrize("writers", slowly(["ollama", "symbolic,ollama"], but={"ollama"}))
 def test_a_dry_run_prints_what_would_be_asked_first_and_asks_nothing(
-    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, home: Path, writers: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(BOTH, repeat=True) as server:
         monkeypatch.setenv("OLLAMA_HOST", server.url)
-        dry = run("synthesize", "L0H0", "--with", "ollama", "--dry-run", "--json")
-        shown = run("synthesize", "L0H0", "--with", "ollama", "--dry-run")
+        dry = run("synthesize", "L0H0", "--terms", "1", "--with", writers, "--dry-run", "--json")
+        shown = run("synthesize", "L0H0", "--terms", "1", "--with", writers, "--dry-run")
         assert (dry.status, shown.status) == (0, 0)
         assert server.requests == []
         assert saved(home) == []
-        run("synthesize", "L0H0", "--with", "ollama", "--rounds", "0")
+        run("synthesize", "L0H0", "--terms", "1", "--with", writers, "--rounds", "0")
         (request,) = server.chats
     (prompt,) = dry.document["prompts"]
     assert [prompt["system"], prompt["prompt"]] == [message["content"] for message in request.messages]
     assert prompt["prompt"] in shown.out
     assert prompt["head"] == "L0H0"
+    assert ("beat it" in prompt["prompt"]) == ("symbolic" in writers)
 
 
 def test_templates_of_the_workspace_are_what_the_server_receives(
     run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run("ollama", "--templates", "--json").document["written"]
-    (home / "prompts" / "write.md").write_text("Mine: $count $$ $summary", encoding="utf-8")
+    (home / "prompts" / "write.md").write_text("Mine: $count $$ $summary $language $schema", encoding="utf-8")
     (home / "prompts" / "system.md").write_text("Be brief.", encoding="utf-8")
     with serving(BOTH) as server:
         monkeypatch.setenv("OLLAMA_HOST", server.url)
-        assert run("synthesize", "L0H0", "--with", "ollama", "--rounds", "0", "--candidates", "2").status == 0
+        ran = run("synthesize", "L0H0", "--with", "ollama", "--rounds", "0", "--candidates", "2")
+        assert ran.status == 0
+        assert "own templates were used: prompts/system.md, prompts/write.md." in " ".join(ran.out.split())
         system, prompt = server.chats[0].messages
     assert system["content"] == "Be brief."
     assert prompt["content"].startswith("Mine: 2 $ 4 texts of 16 tokens were read.")
+
+
+def test_templates_go_into_a_workspace_and_nowhere_else(run: Run, tmp_path: Path) -> None:
+    ran = run("ollama", "--templates", "--workspace", tmp_path / "typo")
+    assert "has no readhead.toml" in ran.complaint
+    assert f"readhead init {tmp_path / 'typo'}" in ran.err
+    assert not (tmp_path / "typo").exists()
 
 
 @pytest.mark.parametrize(
@@ -229,6 +246,26 @@ def test_what_can_be_told_before_the_search_is(
     assert told in ran.complaint
 
 
+def test_a_search_leaves_half_of_the_time_to_the_language_model(
+    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[float | None] = []
+
+    def search(_: object, wanted: Wanted, heads: object) -> Written:  # noqa: ARG001 - as the real one
+        limits.append(wanted.time_limit)
+        return Written((), (HeadId(0, 0),))
+
+    monkeypatch.setattr(session.Session, "write_programs", search)
+    with serving(BOTH) as server:
+        monkeypatch.setenv("OLLAMA_HOST", server.url)
+        both = ("--with", "symbolic,ollama", "--rounds", "0", "--time-limit", "600")
+        ran = run("synthesize", "L0H0", *both)
+    assert run("synthesize", "L0H0", "--time-limit", "600").complaint == "no head was done within the time limit"
+    assert limits == [300, 600]
+    assert ran.status == 0
+    assert saved(home) == ["L0H0.py"]
+
+
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize(
     ("flags", "told"),
@@ -244,3 +281,34 @@ def test_what_can_be_told_before_the_search_is(
 )
 def test_flags_that_cannot_be_meant_are_told(run: Run, flags: tuple[str, ...], told: str) -> None:
     assert told in run("synthesize", *flags).complaint
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+def test_in_a_terminal_a_table_grows_below_the_progress_and_is_gone_at_the_end(home: Path) -> None:
+    import pty  # noqa: PLC0415 - not everywhere
+
+    with serving(EVERY) as server:
+        ours, theirs = pty.openpty()
+        process = own_process(
+            *("synthesize", "L0H0", "--with", "ollama", "--rounds", "0", "--json"),
+            cwd=home,
+            stderr=theirs,
+            env={"OLLAMA_HOST": server.url, "TERM": "xterm", "COLUMNS": "100"},
+        )
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # which is how a terminal ends
+            while piece := os.read(ours, 65536):
+                shown += piece
+        os.close(ours)
+        ran = finished(process)
+    assert ran.status == 0
+    assert ran.document["ollama"]["found"] == 4
+    drawn = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+    assert re.search(r"Candidate +Stage +IoU \(fit\) +Tokens +Seconds", drawn)
+    assert re.search(r"L0H0 +write +(reads|writes|answered)", drawn)
+    assert re.search(r"L0H0 +#\d +kept", drawn)
+    last = re.split(r"\x1b\[\?25h", shown.decode())[-1]
+    assert "Candidate" not in last
+    assert "programs in " in last

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,13 @@ from readhead.library import Target
 from readhead.program import parse
 from readhead.sandbox import Sandbox
 from readhead.synthesis.ollama import schedule
+from readhead.synthesis.ollama.candidates import Candidate
 from readhead.synthesis.ollama.client import Client
+from readhead.synthesis.ollama.judge import Judge
 from readhead.synthesis.ollama.prompts import Prompts
 from readhead.synthesis.ollama.replies import SCHEMA
 from readhead.synthesis.ollama.revise import rename_programs
-from readhead.synthesis.ollama.run import Drafted, Drafting
+from readhead.synthesis.ollama.run import Drafted, Drafting, Row, Run
 from readhead.synthesis.ollama.schedule import draft_programs
 from readhead.workspace import read_settings
 
@@ -583,7 +586,6 @@ def test_what_was_answered_is_never_asked_for_again(ask: Callable[..., Drafted],
 @pytest.mark.parametrize(
     ("wanted", "settings"),
     [
-        (Drafting(count=3, rounds=2, width=1), {}),
         (Drafting(count=3, rounds=1, width=1, seed=1), {}),
         pytest.param(Drafting(count=4, rounds=1, width=1), {}, marks=pytest.mark.slow),
         pytest.param(Drafting(count=3, rounds=1, width=1, terms=4), {}, marks=pytest.mark.slow),
@@ -591,7 +593,7 @@ def test_what_was_answered_is_never_asked_for_again(ask: Callable[..., Drafted],
         pytest.param(TWICE, {"temperature": 0.1}, marks=pytest.mark.slow),
         (TWICE, {"starts": {HERE: code(2, "s.itself")}}),
     ],
-    ids=["rounds", "seed", "count", "terms", "model", "temperature", "start"],
+    ids=["seed", "count", "terms", "model", "temperature", "start"],
 )
 def test_what_is_asked_otherwise_is_another_run(
     ask: Callable[..., Drafted], wanted: Drafting, settings: dict[str, Any], tmp_path: Path
@@ -612,10 +614,55 @@ def test_another_template_is_another_run_and_the_budget_and_patience_are_not(
         ask(server, Drafting(count=3, rounds=0, time_limit=60, token_limit=10**6), root=tmp_path, patience=9)
         assert len(server.chats) == 1
         (tmp_path / "prompts").mkdir()
-        (tmp_path / "prompts" / "write.md").write_text("Only this: $summary", encoding="utf-8")
+        (tmp_path / "prompts" / "write.md").write_text("Only this: $summary $language $schema", encoding="utf-8")
         ask(server, root=tmp_path)
         assert len(server.chats) == 2
         assert prompt_of(server.chats[1]).startswith("Only this: 4 texts of 20 tokens")
+
+
+class Killed(BaseException):
+    """Nothing catches it, as nothing catches SIGKILL."""
+
+
+@pytest.mark.parametrize("gracefully", [True, False], ids=["interrupted", "killed"])
+@pytest.mark.parametrize("place", slowly(range(14), but={1, 5}))
+def test_a_run_that_ends_anywhere_goes_on_as_if_it_had_not(
+    place: int,
+    target: Target,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    gracefully: bool,
+) -> None:
+    def answer(request: Request) -> str:
+        return reply(code(9), code(20, "s.itself")) if step_of(request) == "write" else reply(code(70), "no Python")
+
+    rows = 0
+
+    def show(row: Row) -> None:
+        nonlocal rows
+        if row.stage in {"reads", "writes"}:
+            return  # as often as the machine is slow
+        rows += 1
+        if rows == place + 1:
+            raise Killed
+
+    with serving(answer) as server:
+        with desk_for(server, target, sandbox) as desk:
+            whole = draft_programs(desk, [HERE], TWICE)
+        sent = [prompt_of(request) for request in server.chats]
+        with monkeypatch.context() as patch, desk_for(server, target, sandbox, tmp_path) as desk:
+            if not gracefully:
+                patch.setattr(schedule._Schedule, "_abandon", lambda _: None)
+            with pytest.raises(Killed):
+                draft_programs(replace(desk, show=show), [HERE], TWICE)
+        with desk_for(server, target, sandbox, tmp_path) as desk:
+            again = draft_programs(desk, [HERE], TWICE)
+        assert [prompt_of(request) for request in server.chats] == sent * 2
+    assert [(each.source, each.reason, each.iou) for each in again.candidates] == [
+        (each.source, each.reason, each.iou) for each in whole.candidates
+    ]
 
 
 # ---- candidates ------------------------------------------------------------------------------------------------------
@@ -688,3 +735,68 @@ def test_a_rename_that_the_server_ends_is_told(target: Target, sandbox: Sandbox)
         pytest.raises(OllamaError, match="Ollama refuses: no"),
     ):
         rename_programs(desk, [parse(code(9), name="x")])
+
+
+# ---- going on --------------------------------------------------------------------------------------------------------
+
+
+def test_programs_that_come_in_a_later_run_are_judged_whatever_the_first_run_made_of_the_reply_before(
+    ask: Callable[..., Drafted], tmp_path: Path
+) -> None:
+    with serving(PYTHON, Reply(status=500), Reply(status=500)) as server:
+        first = ask(server, root=tmp_path)
+    assert first.error is not None
+    assert codes(first) == [code(9)]
+    with serving(reply(code(20), code(60))) as server:
+        second = ask(server, root=tmp_path)
+    assert codes(second) == [code(20), code(60)]
+    assert all(candidate.iou is not None for candidate in second.candidates)
+
+
+def test_more_rounds_ask_only_for_what_is_new_though_constants_were_fitted_meanwhile(
+    ask: Callable[..., Drafted], tmp_path: Path
+) -> None:
+    free = ["def head(s):\n    return 9.0 * s.previous(1) + 3.0 * s.first\n", code(20)]
+    asked: list[str] = []
+
+    def answer(request: Request) -> str:
+        asked.append(step_of(request))
+        return reply(*free) if asked == ["write"] else reply(code(100 + len(asked)))
+
+    with serving(answer) as server:
+        first = ask(server, Drafting(count=3, rounds=0), root=tmp_path)
+        assert any(candidate.first_source for candidate in first.candidates)
+        ask(server, Drafting(count=3, rounds=1, width=1), root=tmp_path)
+        last = ask(server, Drafting(count=3, rounds=1, width=2), root=tmp_path)
+    assert asked == ["write", "refine", "refine"]
+    assert [exchange.earlier for exchange in last.exchanges] == [True, True, False]
+    refined = [prompt_of(request).partition("# A program for it")[2] for request in server.chats[1:]]
+    assert "20 * s.previous(1)" in refined[0]
+    assert "9.0 * s.previous(1)" in refined[1]  # as it was judged, not as it was fitted
+
+
+def test_programs_for_which_there_is_no_time_are_counted(
+    ask: Callable[..., Drafted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[str] = []
+    judge = Judge.judge
+
+    def judging(self: Judge, candidate: Candidate, watch: Any) -> Candidate:
+        judged.append(candidate.source)
+        return judge(self, candidate, watch)
+
+    monkeypatch.setattr(Judge, "judge", judging)
+    monkeypatch.setattr(Run, "is_late", property(lambda _: bool(judged)))
+    with serving(THREE) as server:
+        drafted = ask(server)
+    assert (len(drafted.candidates), drafted.unjudged) == (1, 2)
+    assert drafted.spent
+    assert any("before 2 programs were judged" in note for note in drafted.notes)
+
+
+def test_tokens_of_answers_that_broke_off_count_too(ask: Callable[..., Drafted]) -> None:
+    with serving(Reply(text=THREE, fault=Fault.CUT, fault_after=5), THREE) as server:
+        drafted = ask(server)
+        whole = next(exchange.answer for exchange in drafted.exchanges if exchange.drafts)
+    assert drafted.tokens > whole.prompt_tokens + whole.reply_tokens
+    assert [exchange.drafts for exchange in drafted.exchanges] == [0, 3]

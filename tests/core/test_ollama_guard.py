@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from core.planted_patterns import plant_patterns, stories
 from ollama_stand_in import Request, StandIn
 from readhead.corpus import Corpus, Sizes
 from readhead.heads import HeadId
-from readhead.library import Target
+from readhead.library import Target, predict
+from readhead.program import parse
 from readhead.sandbox import Sandbox
-from readhead.synthesis.ollama.guard import plant, run_guard, shuffle
+from readhead.scoring import iou
+from readhead.synthesis.ollama import guard as guards
+from readhead.synthesis.ollama.candidates import Candidate
+from readhead.synthesis.ollama.client import Answer
+from readhead.synthesis.ollama.guard import RECOVERED, Control, Guard, plant, run_guard, shuffle
 from readhead.synthesis.ollama.prompts import Prompts
-from readhead.synthesis.ollama.run import Desk, Drafting
+from readhead.synthesis.ollama.run import Desk, Drafted, Drafting, Exchange
 from readhead.synthesis.ollama.views import guard_view
 from readhead.workspace import OllamaSettings, Workspace
 
@@ -70,10 +78,10 @@ def test_a_model_that_knows_the_answers_recovers_every_planted_head(
 ) -> None:
     truths = iter([*plant(corpus, PLANTED, ASKED.seed), WORDS, "2.0 * s.itself"])
     document = guarded(lambda _: next(truths))
-    assert document["recovery_rate"] == 1
+    assert document["recovery_rate"] == {"drawn": 1, "known": 1}
     (row,) = document["heads"]  # type: ignore[misc]
     assert row["iou"] > 0.99
-    assert row["recited"] < row["iou"] - 0.1
+    assert row["shuffled_on_real"] < row["iou"] - 0.1
 
 
 @pytest.mark.slow
@@ -81,9 +89,9 @@ def test_a_model_that_recites_recovers_nothing_and_does_as_well_without_the_text
     guarded: Callable[[Callable[[str], str]], dict[str, object]],
 ) -> None:
     document = guarded(lambda _: "1.0 * s.previous(1) + 1.0 * s.itself")
-    assert document["recovery_rate"] == 0
+    assert document["recovery_rate"] == {"drawn": 0, "known": 0}
     (row,) = document["heads"]  # type: ignore[misc]
-    assert row["recited"] == pytest.approx(row["iou"])
+    assert row["shuffled_on_real"] == pytest.approx(row["iou"])
 
 
 def test_planted_heads_are_drawn_by_the_seed_and_differ(corpus: Corpus) -> None:
@@ -100,3 +108,83 @@ def test_shuffling_keeps_the_tokens_of_each_text_and_the_special_ones_in_place(c
         assert sorted(before.text.surfaces) == sorted(after.text.surfaces)
         assert before.text.special == after.text.special
         assert before.ids[0] == after.ids[0]
+
+
+KNOWN, DRAWN = guards._KNOWN[0], "4.0 * s.query.is_short * s.first"
+NOBODY = {"model": "coder", "notes": (), "runs": ()}
+
+
+def drawn(guard: Guard) -> str:
+    console = Console(file=io.StringIO(), width=200, color_system=None)
+    console.print(guard_view(guard))
+    return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+
+
+def planted(*found: tuple[str, float | None, bool]) -> Guard:
+    controls = [
+        Control(HeadId(0, place), truth, 0.2, iou, is_asked=asked) for place, (truth, iou, asked) in enumerate(found)
+    ]
+    return Guard(planted=tuple(controls), real=(), **NOBODY)  # type: ignore[arg-type]
+
+
+def test_known_heads_do_not_count_in_the_rate_of_the_drawn_ones() -> None:
+    guard = planted((KNOWN, 0.99, True), (DRAWN, 0.5, True), (DRAWN, None, True))
+    assert guard.as_dict()["recovery_rate"] == {"drawn": 0, "known": 1}
+    assert [row["recovered"] for row in guard.as_dict()["planted"]] == [True, False, False]
+    assert "coder recovers 0% of 2 planted heads that were drawn" in drawn(guard)
+    assert "100% of 1 planted head that texts" in drawn(guard)
+
+
+def test_heads_that_were_not_asked_for_are_named_and_count_for_nothing() -> None:
+    guard = planted((KNOWN, None, False), (DRAWN, 0.95, True), (DRAWN, None, False))
+    assert guard.as_dict()["recovery_rate"] == {"drawn": 1, "known": None}
+    rows = guard.as_dict()["planted"]
+    assert [(row["asked"], row["recovered"]) for row in rows] == [(False, None), (True, True), (False, None)]
+    assert f"Not asked, and not counted: {KNOWN}; {DRAWN}." in drawn(guard)
+    assert "– of 0 planted heads that texts" in drawn(guard)
+
+
+def test_a_head_is_asked_for_once_it_is_answered_and_what_came_was_judged() -> None:
+    head, other = HeadId(0, 0), HeadId(0, 1)
+    answered = [Exchange(head, "write", Answer(), 1, "", earlier=False)]
+    judged = [Candidate(head, 1, "write", "")]
+    for run, asked in (
+        (Drafted("coder"), False),
+        (Drafted("coder", spent=True, exchanges=answered), False),
+        (Drafted("coder", exchanges=answered), True),
+        (Drafted("coder", spent=True, exchanges=answered, candidates=judged), True),
+    ):
+        assert guards._was_asked(run, head) == asked
+        assert not guards._was_asked(run, other)
+
+
+def test_what_is_read_from_shuffled_texts_as_well_is_no_verdict_on_the_model() -> None:
+    real = (
+        Control(HeadId(0, 0), "", 0.2, 0.9, 0.9, 0.9),
+        Control(HeadId(0, 1), "", 0.2, 0.9, 0.5, 0.5),
+        Control(HeadId(1, 0), "", 0.2, None, is_asked=False),
+    )
+    told = drawn(Guard(planted=(), real=real, **NOBODY))  # type: ignore[arg-type]
+    assert "of L0H0 is as good as from the real prompt: where the head looks was enough, the words added" in told
+    assert "telling only where the program speaks of words" in told
+    assert "Not asked in both ways: L1H0." in told
+
+
+def test_one_budget_is_for_all_that_is_asked() -> None:
+    first = Drafted("coder", tokens=60)
+    first.seconds = 7
+    left = guards._left(Drafting(time_limit=10, token_limit=100), [first])
+    assert (left.time_limit, left.token_limit) == (3, 40)
+
+
+def test_no_planted_head_stands_in_the_prompts_examples(corpus: Corpus) -> None:
+    examples = re.findall(r"```python\n(.*?)```", Prompts.load().language, re.DOTALL)
+    truths = [f"def head(s):\n    return softmax({score})\n" for score in plant(corpus, 12, 0)]
+    with Sandbox() as sandbox:
+        every = list(predict([parse(source) for source in [*examples, *truths]], corpus["fit"], sandbox))
+    shown, hidden = every[: len(examples)], every[len(examples) :]
+    for one, failures in shown:
+        assert not failures
+        for other, _ in hidden:
+            shares = [iou(a, b) for a, b in zip(one, other, strict=True) if a is not None and b is not None]
+            assert sum(shares) / len(shares) < RECOVERED

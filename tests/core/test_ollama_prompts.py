@@ -22,9 +22,11 @@ from readhead.lookahead import find_look_ahead
 from readhead.program import without_metadata
 from readhead.sandbox import Sandbox, check
 from readhead.strips import quoted, strip, targets
-from readhead.synthesis.ollama.prompts import PARTS, Prompts, copy_templates
+from readhead.synthesis.ollama.prompts import PARTS, REQUIRED, Prompts, copy_templates
 from readhead.synthesis.ollama.replies import SCHEMA
-from readhead.synthesis.ollama.summary import STRATA, Rival, summarise
+from readhead.synthesis.ollama.schedule import FirstPrompt
+from readhead.synthesis.ollama.summary import STRATA, Rival, summarise, unnamed
+from readhead.synthesis.ollama.views import prompts_view
 
 HEADS: dict[str, Score] = {
     "previous": lambda s: 5 * s.previous(1),
@@ -108,12 +110,13 @@ def test_what_is_put_into_a_template_is_not_read_as_one(shipped: Prompts) -> Non
 
 
 def test_templates_of_a_workspace_go_before_those_that_ship(shipped: Prompts, tmp_path: Path) -> None:
-    (tmp_path / "write.md").write_text("\ufeffCost: $$5. ${summary} $count\n", encoding="utf-8")
+    (tmp_path / "write.md").write_text("\ufeffCost: $$5. ${summary} $count\n$language $schema", encoding="utf-8")
     own = Prompts.load(tmp_path)
-    assert own.write("<summary>", count=3, terms=8) == "Cost: $5. <summary> 3"
+    assert own.write("<summary>", count=3, terms=8).startswith("Cost: $5. <summary> 3\n")
+    assert own.own == ("write",)
     assert own.rename("x") == shipped.rename("x")
     assert own.fingerprint != shipped.fingerprint
-    (tmp_path / "language.md").write_text("Say $features.", encoding="utf-8")
+    (tmp_path / "language.md").write_text("Say $features $relations.", encoding="utf-8")
     assert Prompts.load(tmp_path).rename("x").startswith("Say - is_one_of(tokens): ")
 
 
@@ -146,6 +149,15 @@ def test_a_template_that_cannot_be_meant_is_told_with_its_cure(
     assert cure in caught.value.hint
 
 
+@pytest.mark.parametrize(("name", "part"), [(name, part) for name, parts in REQUIRED.items() for part in sorted(parts)])
+def test_a_template_that_lost_a_part_it_needs_is_told_with_its_cure(name: str, part: str, tmp_path: Path) -> None:
+    (path,) = (each for each in copy_templates(tmp_path) if each.stem == name)
+    path.write_text(path.read_text("utf-8").replace(f"${part}", ""), encoding="utf-8")
+    with pytest.raises(UsageError, match=re.escape(f"{path} has lost ${part}")) as caught:
+        Prompts.load(tmp_path)
+    assert f"delete {name}.md" in caught.value.hint
+
+
 def test_a_template_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "write.md").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError, match=r"write\.md cannot be read"):
@@ -160,11 +172,11 @@ def test_templates_are_copied_to_be_changed_and_changed_ones_stay(shipped: Promp
     folder = tmp_path / "some" / "prompts"
     assert copy_templates(folder) == [folder / f"{name}.md" for name in PARTS]
     assert Prompts.load(folder) == shipped
-    (folder / "write.md").write_text("Mine: $summary", encoding="utf-8")
+    (folder / "write.md").write_text("Mine: $summary $language $schema", encoding="utf-8")
     (folder / "again.md").unlink()
     assert copy_templates(folder) == [folder / "again.md"]
     assert copy_templates(folder) == []
-    assert Prompts.load(folder).texts["write"] == "Mine: $summary"
+    assert Prompts.load(folder).texts["write"] == "Mine: $summary $language $schema"
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
@@ -212,8 +224,9 @@ def test_the_examples_look_where_they_say(shipped: Prompts, target: Target, sand
     sandbox.load([target.corpus["fit"][0].text])
     first = sandbox.run(examples(shipped)[0], generated=True).weights[0]
     assert first is not None
-    assert (first[2:].argsort(axis=1)[:, -1] == np.arange(1, len(first) - 1)).all()
-    assert (first[3:].argsort(axis=1)[:, -2] == 0).all()
+    rows = np.arange(len(first))
+    assert (first.argmax(axis=1) == rows).all()
+    assert (first[2:].argsort(axis=1)[:, -2] == rows[1:-1]).all()
 
 
 def test_what_the_prompt_promises_is_there_and_what_it_forbids_is_refused(
@@ -275,6 +288,7 @@ def test_the_numbers_of_a_summary_are_those_of_the_patterns(target: Target, head
     before = np.diagonal(patterns, -1, axis1=1, axis2=2).mean()
     assert f"first token {first:.2f}, " in told
     assert f"the token before {before:.2f}." in told
+    assert [int(far) for far in re.findall(r"(\d+): ", told.split("\n")[2])][-1] == length - 1
     shares = [float(share) for share in re.findall(r"\d: ([\d.]+)[;.]", told.split("\n")[2])]
     assert sum(shares) == pytest.approx(1 - first, abs=0.006 * len(shares))
     trivial, floor = measure_floor(target, "fit").best(target.geometry.index_of(head))
@@ -315,6 +329,14 @@ def test_metadata_of_a_rival_is_not_shown_and_what_it_computes_is(target: Target
     assert shown in summary_of(target, FIRST, 0, Rival(source, 0.5))
 
 
+def test_no_program_names_the_model_in_a_prompt() -> None:
+    source = "def head(s):  # of STORIES260K, in Org/stories260k\n    return softmax(s.first)  # storybook\n"
+    shown = unnamed(source, "org/stories260K")
+    assert shown.split("\n")[0] == "def head(s):  # of it, in it"
+    assert shown.endswith("softmax(s.first)  # storybook")
+    assert "s.first" in unnamed(source, "first"), "a word of the language is no name"
+
+
 def test_the_rival_is_in_the_shortest_summary_too(target: Target) -> None:
     assert "has IoU 0.25" in summary_of(target, FIRST, 0, Rival(NAMING, 0.25))
 
@@ -347,6 +369,11 @@ def test_a_strip_stays_on_its_line_whatever_the_tokens_are() -> None:
     assert "é[2]" in shown
     for token in tokens:
         assert quoted(token).isprintable()
+
+
+def test_prompts_of_texts_that_would_change_a_terminal_do_not() -> None:
+    (line,) = prompts_view([FirstPrompt(HeadId(0, 0), "", "a\x1b[31m b\tc\u202e", 3)]).split("\n")[-1:]
+    assert line == "a\\x1b[31m b\tc\\u202e"
 
 
 def test_quotation_marks_in_tokens_can_be_told_from_those_around_them() -> None:

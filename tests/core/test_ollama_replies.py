@@ -280,6 +280,14 @@ def test_line_ends_of_all_machines_are_read(end: str) -> None:
     assert program.findings == ()
 
 
+def test_code_that_would_change_a_terminal_does_not() -> None:
+    code = "def head(s):\n\treturn s.first  # \x1b[2J\x07gone\u202e\u200b\u00a0é\n"
+    program = made(Draft(explanation="x", code=code))
+    assert program.source.endswith("def head(s):\n\treturn s.first  # [2Jgone é\n")
+    assert program.findings == ()
+    assert made(Draft(explanation="x", code="def head(s):\n    return s.\u200bfirst\n")).findings, "it is no Python"
+
+
 @pytest.mark.parametrize(
     "imports",
     [

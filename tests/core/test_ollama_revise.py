@@ -12,10 +12,11 @@ from core.conftest import Ran
 from core.planted_patterns import plant_patterns, stories
 from ollama_stand_in import Reply, StandIn
 from readhead.corpus import Sizes
-from readhead.errors import OllamaError, ProgramError
+from readhead.errors import OllamaError, ProgramError, UsageError
 from readhead.heads import HeadId
 from readhead.program import Program, parse, read_program
 from readhead.sandbox import Sandbox
+from readhead.synthesis.ollama import schedule
 from readhead.synthesis.ollama.prompts import Prompts
 from readhead.synthesis.ollama.revise import refine_program, rename_programs
 from readhead.synthesis.ollama.run import Desk, Drafting
@@ -126,6 +127,57 @@ def test_the_prompt_shows_the_program_without_the_names_of_its_heads(served: Ser
     assert not any("L3H2" in message["content"] for message in chat.messages)
 
 
+NAMED = PROGRAM.replace('"Looks at things."', '"L3H2 of Bundled looks at things."').replace(
+    "    a = 3.0", "    # layer 3, head 2 of bundled\n    a = 3.0"
+)
+
+
+def test_the_prompt_names_neither_model_nor_head_and_comments_that_do_come_back(served: Served) -> None:
+    served.says = lambda _: reply(BETTER.replace("    just", "    # layer it, head it of it\n    just", 1))
+    (revision,) = rename_programs(served.desk, [parse(NAMED, name="mine")], model="bundled")
+    (chat,) = served.server.chats
+    shown = chat.messages[-1]["content"].partition("# A program")[2].lower()
+    assert not any(name in shown for name in ("l3h2", "bundled", "layer 3", "head 2"))
+    assert revision.kept == ""
+    assert "    # layer 3, head 2 of bundled\n    just_before" in revision.source
+
+
+def test_a_revision_that_loses_a_comment_is_refused(served: Served) -> None:
+    _, source, kept = rename(served, BETTER, NAMED)
+    assert source == NAMED
+    assert "lost a comment: # layer 3, head 2 of bundled" in kept
+
+
+def test_a_new_explanation_alone_is_told_as_that(served: Served) -> None:
+    code = PROGRAM.partition("softmax\n\n\n")[2]
+    served.says = lambda _: reply(code)
+    (revision,) = rename_programs(served.desk, [parse(PROGRAM)])
+    assert revision.is_changed
+    assert revision.outcome == "new explanation; names as they were; it predicts the same"
+    served.says = lambda _: reply(code, "Looks at other things.")
+    (revision,) = rename_programs(served.desk, [parse(PROGRAM.replace("at things", "at other things"))])
+    assert revision.outcome == "kept as it was: neither its names nor its explanation changed"
+
+
+ALWAYS = PROGRAM.replace("s.previous(1)", "s.nothing")
+SOMETIMES = PROGRAM.replace("    a =", "    b = 1 / (s.tokens[3] != {!r})\n    a =")
+
+
+def test_a_program_that_fails_is_refused_before_anything_is_asked(served: Served) -> None:
+    fourth = SOMETIMES.format(served.desk.target.corpus["fit"][1].text.surfaces[3].strip())
+    with pytest.raises(ProgramError, match=r"program, line 16: .*nothing") as caught:
+        rename_programs(served.desk, [parse(ALWAYS)])
+    assert caught.value.hint
+    with pytest.raises(ProgramError, match="program, line 16: "):
+        refine_program(served.desk, parse(fourth), HEAD, ONE_ROUND)
+    assert not served.server.chats
+
+
+def test_a_program_is_refined_in_a_round_or_more(served: Served) -> None:
+    with pytest.raises(UsageError, match="in a round or more"):
+        refine_program(served.desk, parse(PROGRAM), HEAD, Drafting(rounds=0))
+
+
 def test_an_answer_is_asked_for_once_and_a_changed_program_anew(served: Served) -> None:
     rename(served, BETTER)
     rename(served, BETTER)
@@ -188,6 +240,72 @@ def test_a_refused_revision_leaves_the_program_as_it_was(served: Served) -> None
     assert figures == ()
 
 
+@pytest.fixture
+def home(workspace: Path, served: Served) -> Path:
+    """A workspace that names the server."""
+    with (workspace / "readhead.toml").open("a", encoding="utf-8") as settings:
+        settings.write(f'\n[ollama]\nmodel = "coder"\nhost = "{served.server.url}"\n')
+    return workspace
+
+
+def files(home: Path, *heads: str) -> list[Path]:
+    """Programs for these heads that are far from what they do."""
+    paths = [home / "programs" / f"of_{head}.py" for head in heads]
+    for path, head in zip(paths, heads, strict=True):
+        path.write_text(f"# \x1b[2J{head}\ndef head(s):\n    return s.first * s.itself\n", "utf-8")
+        path.write_text(METADATA.replace('"L0H0", "L3H2"', f'"{head}"') + path.read_text("utf-8"), "utf-8")
+    return paths
+
+
+CLOSER = reply("def head(s):\n    return s.every\n", "everywhere")
+
+
+@pytest.mark.usefixtures("few_programs")
+@pytest.mark.parametrize("fails", ["server", "file"])
+def test_what_was_refined_before_a_failure_is_written_and_told(
+    home: Path, run: Callable[..., Ran], served: Served, fails: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, "_PAUSE_S", 0.0)
+    first, second, third = files(home, "L0H0", "L0H1", "L1H0")
+    if fails == "file":
+        second.write_text(second.read_text("utf-8").replace("s.first", "s.nothing"), "utf-8")
+    answers = iter([CLOSER])
+    served.says = lambda _: next(answers, Reply(status=500))
+    ran = run("refine", first, second, third, "--rounds", "1", "--json")
+    assert ran.status == 2
+    (row,) = ran.document["programs"]
+    assert row["written"]
+    assert read_program(first).explanation == "everywhere"
+    assert ran.document["unreached"] == [str(second), str(third)]
+    assert ("runner" if fails == "server" else "of_L0H1.py, line") in ran.err
+    assert ran.err.splitlines()[-1].startswith("  ")
+
+
+@pytest.mark.usefixtures("few_programs")
+def test_a_server_that_fails_in_a_later_round_is_told_though_a_revision_is_written(
+    home: Path, run: Callable[..., Ran], served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, "_PAUSE_S", 0.0)
+    (path,) = files(home, "L0H0")
+    answers = iter([CLOSER])
+    served.says = lambda _: next(answers, Reply(status=500))
+    ran = run("refine", path, "--rounds", "2", "--dry-run")
+    assert ran.status == 2
+    assert "+    return s.every" in ran.out
+    assert "\x1b" not in ran.out
+    assert "\\x1b[2JL0H0" in ran.out
+    assert ran.err.startswith("readhead: Ollama refuses")
+
+
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize(("flag", "told"), [("--candidates=3", "--candidates"), ("--rounds=0", "--rounds")])
+def test_flags_that_say_nothing_to_refine_are_refused(
+    home: Path, run: Callable[..., Ran], flag: str, told: str
+) -> None:
+    assert told in run("refine", *files(home, "L0H0"), flag).complaint
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_programs")
 def test_both_commands_write_the_file_or_only_show_it(workspace: Path, run: Callable[..., Ran], served: Served) -> None:
     settings = workspace / "readhead.toml"

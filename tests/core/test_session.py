@@ -166,6 +166,7 @@ def test_score_takes_files_and_texts_and_keeps_the_order(
     assert failed.as_score_row()["error"] == failed.error
 
 
+@pytest.mark.slow
 def test_own_programs_are_ranked_beside_the_library_and_failing_ones_are_listed(
     tiny_gpt2: GPT2LMHeadModel,
     tokenizer: PreTrainedTokenizerFast,

@@ -121,6 +121,7 @@ def written(target: Target) -> Written:
 # ---- again, and on ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_second_run_writes_the_same_programs_to_the_byte_with_any_number_of_threads(
     target: Target, written: Written, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,6 +130,7 @@ def test_second_run_writes_the_same_programs_to_the_byte_with_any_number_of_thre
         assert sources(write(target, terms=3)) == sources(written)
 
 
+@pytest.mark.slow
 def test_heads_that_the_workspace_knows_are_not_searched_again(
     target: Target, written: Written, workspace: Workspace, searched: Counter[int]
 ) -> None:

@@ -50,6 +50,7 @@ def test_every_head_gets_a_program_and_a_file(run: Run, workspace: Path) -> None
         assert chosen.explanation == row["explanation"] != ""
 
 
+@pytest.mark.slow
 def test_the_score_told_is_that_of_the_file(run: Run) -> None:
     rows = run("synthesize", *FEW, "--json").document["heads"]
     again = run("score", *(f"programs/{row['program']}.py" for row in rows), "--json").document["programs"]
@@ -81,6 +82,7 @@ def test_a_file_that_readhead_wrote_gives_way_to_a_newer_one(run: Run, workspace
     assert parse(after["L0H0.py"]).terms > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["code", "comment"])
 def test_a_file_of_a_person_is_never_overwritten(run: Run, workspace: Path, change: str) -> None:
     path = workspace / "programs" / "L0H0.py"

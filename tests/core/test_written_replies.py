@@ -459,7 +459,7 @@ def other_server() -> Iterator[Callable[[int, bytes], str]]:
 
 def ask(url: str) -> Any:
     with Client(OllamaSettings("coder", url)) as client:
-        return client.chat(Question("system", "prompt", {}), window=4096, listen=lambda _: True)
+        return client.chat(Question("system", "prompt", {}), window=4096, listen=lambda *_: True)
 
 
 def test_a_character_in_two_halves_is_put_together_and_a_half_alone_replaced(

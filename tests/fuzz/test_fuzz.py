@@ -11,6 +11,7 @@ from readhead.sandbox.client import Level
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_programs() -> None:
     one, other = Maker(7), Maker(7)
     assert [one.program() for _ in range(200)] == [other.program() for _ in range(200)]

@@ -34,7 +34,7 @@ class Synthesis:
     heads: tuple[HeadScore, ...]
     """Of the chosen programs, on `held-out`."""
     fronts: tuple[Front, ...]
-    """All programs, by size, for each of `heads`."""
+    """All programs that were searched for, by size, for each of `heads`; empty where only a language model wrote."""
     front_iou: tuple[tuple[float, ...], ...]
     """Their IoU on `dev`."""
     unreached: tuple[HeadId, ...]

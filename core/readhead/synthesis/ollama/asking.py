@@ -25,7 +25,10 @@ class Ask:
 
     about: About
     step: str
+    """As it is told."""
     make: Make
+    key: str
+    """As the notebook knows it: by what it asks about, where rounds and widths may change its name."""
 
 
 Work = Generator[Ask, Answer, None]
@@ -39,14 +42,34 @@ class Enough(Exception):  # noqa: N818 - not an error
 _WHOLE: Final = ("whole", "whole 2", "whole 3")
 """Steps in which a prompt that was cut is asked again, each with twice the window or more."""
 
-Found = list[tuple[Draft, int]]
-"""Drafts, each with about the tokens that it took."""
+
+@dataclass(frozen=True)
+class Found:
+    """A draft in an answer."""
+
+    key: str
+    """Of the answer."""
+    place: int
+    """In it, from 0."""
+    draft: Draft
+    tokens: int
+    """About so many were written for it."""
 
 
-def ask_for_drafts(run: Run, about: About, step: str, make: Make) -> Generator[Ask, Answer, Found]:
-    """The programs of an answer; none where it cannot be used, which the run's notes tell."""
-    asking = _Asking(run, about, step)
-    yield from asking.ask(step, make)
+def ask_for_drafts(
+    run: Run, about: About, step: str, make: Make, *, key: str = ""
+) -> Generator[Ask, Answer, list[Found]]:
+    """The programs of an answer; none where it cannot be used, which the run's notes tell.
+
+    Args:
+        run: that this is part of.
+        about: what is asked about.
+        step: how it is told.
+        make: makes the prompt.
+        key: how the notebook knows it; by default as it is told.
+    """
+    asking = _Asking(run, about, step, key or step)
+    yield from asking.ask("", make)
     first = asking.answer
     try:
         yield from asking.ask_until_whole(make)
@@ -54,7 +77,7 @@ def ask_for_drafts(run: Run, about: About, step: str, make: Make) -> Generator[A
         if not asking.found:
             yield from asking.ask_again(make)
     except Enough:  # the server is gone, or the budget is spent: what there is by then counts
-        asking.found = asking.found or _read(first, fences=True)[0]
+        asking.found = asking.found or _read(first, asking.key, fences=True)[0]
         if not asking.found:
             raise
     return asking.found
@@ -63,8 +86,9 @@ def ask_for_drafts(run: Run, about: About, step: str, make: Make) -> Generator[A
 class _Asking:
     """The questions of one step, and what has come of them."""
 
-    def __init__(self, run: Run, about: About, step: str) -> None:
-        self.found: Found = []
+    def __init__(self, run: Run, about: About, step: str, key: str) -> None:
+        self.found: list[Found] = []
+        self.key = key
         self.answer = Answer()
         self._problem = ""
         """Why the last answer gave no programs."""
@@ -72,10 +96,11 @@ class _Asking:
         self._about = about
         self._step = step
 
-    def ask(self, name: str, make: Make, *, fences: bool = False) -> Generator[Ask, Answer, None]:
-        self.answer = yield Ask(self._about, name, make)
-        found, self._problem = _read(self.answer, fences=fences)
-        self._run.told(self._about, name, self.answer, len(found), self._problem)
+    def ask(self, again: str, make: Make, *, fences: bool = False) -> Generator[Ask, Answer, None]:
+        ask = Ask(self._about, self._step + again, make, self.key + again)
+        self.answer = yield ask
+        found, self._problem = _read(self.answer, ask.key, fences=fences)
+        self._run.told(ask, self.answer, len(found), self._problem)
         self.found += found
 
     def ask_until_whole(self, make: Make) -> Generator[Ask, Answer, None]:
@@ -87,7 +112,7 @@ class _Asking:
                 f"the server read only {self.answer.prompt_tokens} tokens of the prompt, which did not fit the window "
                 f"of {self.answer.window}; it is asked again with a larger one"
             )
-            yield from self.ask(f"{self._step}, {name}", make)
+            yield from self.ask(f", {name}", make)
         if self.answer.cut:
             self._note("the prompt was never read whole")
 
@@ -99,8 +124,8 @@ class _Asking:
         def again(room: int) -> str:
             return self._run.desk.prompts.again(make(room), beginning(first.text), problem)
 
-        yield from self.ask(f"{self._step}, again", again, fences=True)
-        self.found = self.found or _read(first, fences=True)[0]
+        yield from self.ask(", again", again, fences=True)
+        self.found = self.found or _read(first, self.key, fences=True)[0]
         if not self.found:
             self._note(f"the second reply cannot be used either ({self._problem}): {_cure(self.answer)}")
 
@@ -115,7 +140,7 @@ def _cure(answer: Answer) -> str:
     return "name another model in readhead.toml: [ollama] model"
 
 
-def _read(answer: Answer, *, fences: bool) -> tuple[Found, str]:
+def _read(answer: Answer, key: str, *, fences: bool) -> tuple[list[Found], str]:
     drafts, problem = read_reply(answer.text)
     if problem and answer.ending != "stop":
         drafts = whole_drafts(answer.text)
@@ -124,4 +149,6 @@ def _read(answer: Answer, *, fences: bool) -> tuple[Found, str]:
         drafts = fenced_drafts(answer.text)
         problem = "" if drafts else problem
     characters = max(1, len(answer.text))
-    return [(draft, answer.reply_tokens * len(draft.code) // characters) for draft in drafts], problem
+    shares = [answer.reply_tokens * len(draft.code) // characters for draft in drafts]
+    found = [Found(key, place, *pair) for place, pair in enumerate(zip(drafts, shares, strict=True))]
+    return found, problem

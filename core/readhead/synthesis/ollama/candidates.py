@@ -30,8 +30,13 @@ class Candidate:
     number: int
     """From 1, in the order in which the head's candidates came."""
     step: str
-    """The prompt that it answers."""
+    """The step that it answers."""
     source: str
+    """With fitted constants, where they were fitted."""
+    key: str = ""
+    """Of the answer that it came in, in the notebook."""
+    place: int = 0
+    """In that answer, from 0."""
     stage: Stage = "policy"
     """The last that it reached."""
     reason: Reason = "kept"
@@ -47,6 +52,9 @@ class Candidate:
     """The row that gave it away, where it looks ahead: such a program is kept, and never chosen."""
     fitted: bool = False
     """Its constants were fitted."""
+    first_source: str = ""
+    """As it was judged, where fitting has changed it."""
+    first_jsd: float | None = None
     tokens: int = 0
     """About how many the model wrote for it."""
     seconds: float = 0.0
@@ -63,24 +71,33 @@ class Candidate:
         return self.is_kept and not self.look_ahead
 
     @property
+    def as_judged(self) -> tuple[float, str]:
+        """Distance and text before its constants were fitted: what the next steps go by, in every run alike."""
+        distance = self.first_jsd if self.first_source else self.jsd
+        return distance or 0.0, self.first_source or self.source
+
+    @property
     def program(self) -> Program:
         """As a program, named after its head."""
         return parse(self.source, name=str(self.head))
 
     def as_record(self) -> dict[str, Any]:
         """For the workspace; `of_record` reads it."""
-        return {name: value for name, value in vars(self).items() if name not in {"head", "number"}}
+        return {
+            name: value for name, value in vars(self).items() if name not in {"head", "number", "step", "key", "place"}
+        }
 
     @classmethod
-    def of_record(cls, head: HeadId, number: int, record: dict[str, Any]) -> Candidate:
-        """The candidate that `record` came from."""
-        return replace(cls(head, number, record["step"], record["source"]), **record)
+    def of_record(cls, drafted: Candidate, record: dict[str, Any]) -> Candidate:
+        """A candidate that was only drafted, with what `record` tells became of it."""
+        return replace(drafted, **record)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {
             "head": str(self.head),
             "number": self.number,
+            "step": self.step,
             **self.as_record(),
             "look_ahead": self.look_ahead or None,
         }

@@ -26,8 +26,8 @@ _LONGEST_S: Final = 1e6
 _ABSENT, _BUSY = 404, 503
 _LONGEST_ERROR: Final = 300
 
-Listen = Callable[[str], bool]
-"""Called with each piece of an answer; returns whether to go on."""
+Listen = Callable[[str, str], bool]
+"""Called with each piece of an answer and of the thoughts before it; returns whether to go on."""
 
 
 class BrokenAnswerError(OllamaError):
@@ -131,7 +131,7 @@ class Client:
                     if part.done:
                         facts = _facts(part)
                         break
-                    if not listen(text[-1]):
+                    if not listen(text[-1], thinking[-1]):
                         break
                 else:
                     raise BrokenAnswerError(

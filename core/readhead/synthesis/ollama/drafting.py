@@ -25,7 +25,7 @@ from readhead.synthesis.ollama.candidates import Candidate
 from readhead.synthesis.ollama.client import Answer
 from readhead.synthesis.ollama.judge import Judge
 from readhead.synthesis.ollama.replies import as_source, block_of
-from readhead.synthesis.ollama.run import Desk, Drafting, Run
+from readhead.synthesis.ollama.run import Desk, Drafting, Run, text_digest
 from readhead.synthesis.ollama.summary import Rival, summarise, unnamed
 
 _SURPLUS: Final = 3
@@ -62,7 +62,7 @@ class HeadDrafts:
             if measured is not None:
                 self._judge.remember(0, start.source)
                 self._pool.append((measured.jsd, 0, start.source))
-                self._rival = Rival(start.source, measured.iou)
+                self._rival = Rival(unnamed(start.source, run.desk.model), measured.iou)
 
     def work(self) -> Work:
         """Asks, and judges what comes, until all rounds are done or `Enough` is raised."""
@@ -75,7 +75,8 @@ class HeadDrafts:
                 parents = [each for each in sorted(self._pool) if each[1] not in self._refined][: wanted.width]
                 for place, (_, parent, source) in enumerate(parents, 1):
                     self._refined.add(parent)
-                    yield from self._take(f"refine {number}.{place}", self._refine_prompt(source), _REFINED)
+                    key = f"refine {text_digest(source)}"
+                    yield from self._take(f"refine {number}.{place}", self._refine_prompt(source), _REFINED, key)
         except Enough:
             pass
         self._fit_best()
@@ -93,7 +94,7 @@ class HeadDrafts:
             reached, failures = facts()
             return self._run.desk.prompts.refine(
                 self._summary(room // 2),
-                unnamed(source),
+                unnamed(source, self._run.desk.model),
                 failures,
                 iou=reached,
                 floor=self._floor,
@@ -106,38 +107,52 @@ class HeadDrafts:
     def _summary(self, room: int) -> str:
         return summarise(self._run.desk.target, self._head, lambda text: len(text) <= room, rival=self._rival)
 
-    def _take(self, step: str, make: Make, count: int) -> Generator[Ask, Answer, None]:
+    def _take(self, step: str, make: Make, count: int, key: str = "") -> Generator[Ask, Answer, None]:
         """Ask, and judge every program of the answer."""
-        drafts = yield from ask_for_drafts(self._run, self._head, step, make)
-        for place, (draft, share) in enumerate(drafts):
-            source = as_source(draft, block_of(self._head))
-            candidate = Candidate(self._head, len(self._own) + 1, step, source, tokens=share)
-            if place >= _SURPLUS * count:
+        drafts = yield from ask_for_drafts(self._run, self._head, step, make, key=key)
+        late = 0
+        for number, found in enumerate(drafts):
+            source = as_source(found.draft, block_of(self._head))
+            candidate = Candidate(
+                self._head, len(self._own) + 1, step, source, found.key, found.place, tokens=found.tokens
+            )
+            if number >= _SURPLUS * count:
                 candidate = replace(candidate, reason="surplus", detail=f"{count} were asked for, {len(drafts)} came")
-            self._add(candidate)
+            late += not self._add(candidate)
+        if late:
+            self._run.drafted.unjudged += late
+            self._run.drafted.notes.append(f"{self._head}, {step}: the time was up before {late} programs were judged")
+            raise Enough
 
-    def _add(self, candidate: Candidate) -> None:
-        """Judge a candidate, unless an earlier run has."""
-        known = self._run.notebook.candidate(self._head, candidate.number)
+    def _add(self, candidate: Candidate) -> bool:
+        """Judge a candidate, unless an earlier run has; False where there is no time for it."""
+        known = self._run.notebook.judged(candidate)
         if known is not None:
             if known.is_eligible:
-                self._judge.remember(known.number, known.source)
+                self._judge.remember(known.number, known.as_judged[1])
+        elif self._run.is_late:
+            self._run.drafted.spent = True
+            return False
         else:
-            if self._run.is_late:
-                raise Enough
             known = self._judge.judge(candidate, self._run.show_candidate) if candidate.is_kept else candidate
             self._run.notebook.keep(known)
+            self._run.between()
         self._own.append(known)
         self._run.drafted.candidates.append(known)
         self._run.show_candidate(known)
-        if known.is_eligible and known.jsd is not None:
-            self._pool.append((known.jsd, known.number, known.source))
+        if known.is_eligible:
+            distance, source = known.as_judged
+            self._pool.append((distance, known.number, source))
+        return True
 
     def _fit_best(self) -> None:
         """Fit the constants of the best candidates."""
         for candidate in self._run.drafted.eligible(self._head)[:_FITTED]:
-            if candidate.fitted or self._run.is_late:
+            if candidate.fitted:
                 continue
+            if self._run.is_late:
+                self._run.drafted.spent = True
+                return
             try:
                 result = fit_constants(
                     candidate.program, [self._head], self._run.desk.target, self._run.desk.sandbox, rounds=_FIT_ROUNDS
@@ -149,3 +164,4 @@ class HeadDrafts:
             self._run.notebook.keep(better)
             self._run.drafted.candidates[self._run.drafted.candidates.index(candidate)] = better
             self._run.show_candidate(better)
+            self._run.between()

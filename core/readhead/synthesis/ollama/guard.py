@@ -1,10 +1,13 @@
 """The memorisation guard: does the language model read what it is shown, or recite what it knows?
 
-1. *Planted heads*: patterns of programs that were drawn by chance, which no text can tell of. The same prompts ask for
-   them; the share that is found again is the recovery rate.
+1. *Planted heads*: patterns of programs that no model has. Some are *known*, for every text about attention tells of
+   them; the others are *drawn* by chance, and no text can tell of those. The same prompts ask for all; the share of
+   the drawn ones that is found again is the recovery rate, and that of the known ones stands beside it. A head that
+   was not asked for, since the budget was spent, counts for neither.
 2. *Shuffled tokens*: the same patterns on texts whose tokens were shuffled. Whatever a head does with words cannot be
-   seen there, only where it looks. A program from such a prompt that predicts the real texts as well as one from the
-   real prompt was not read from them.
+   seen there, only where it looks. Where a program from such a prompt predicts the real texts as well as one from the
+   real prompt, where the head looks was enough, and the words added nothing. That is telling only of programs that
+   speak of words: what looks one token back is read from shuffled texts as well.
 """
 
 from __future__ import annotations
@@ -30,6 +33,8 @@ from readhead.synthesis.ollama.schedule import draft_programs
 
 RECOVERED: Final = 0.9
 """A planted head is recovered from this IoU on."""
+_AS_GOOD: Final = 0.01
+"""IoU that a program from shuffled tokens may lack, and be as good as one from the real prompt."""
 _RARE, _FREQUENT = 0.04, 0.6
 """Shares of tokens between which a class is worth planting."""
 _KNOWN: Final = (
@@ -78,18 +83,34 @@ class Control:
     """Of the best program from the real prompt; None where there is none."""
     shuffled: float | None = None
     """Of the best program from the prompt with shuffled tokens, on the shuffled texts."""
-    recited: float | None = None
+    shuffled_on_real: float | None = None
     """Of that same program on the real texts."""
+    is_asked: bool = True
+    """Whether all was asked, and what was answered judged; else it tells nothing."""
 
     @property
-    def is_recovered(self) -> bool:
-        """Of a planted head, whether it was found again."""
+    def is_known(self) -> bool:
+        """Of a planted head, whether texts about attention tell of it."""
+        return self.truth in _KNOWN
+
+    @property
+    def is_recovered(self) -> bool | None:
+        """Of a planted head, whether it was found again; None where it was not asked for, or is the model's own."""
+        if not self.truth or not self.is_asked:
+            return None
         return self.iou is not None and self.iou >= RECOVERED
+
+    @property
+    def is_as_good_shuffled(self) -> bool:
+        """Whether the words of the texts added nothing."""
+        if not self.is_asked or self.iou is None or self.shuffled_on_real is None:
+            return False
+        return self.shuffled_on_real >= self.iou - _AS_GOOD
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        told = {name: getattr(self, name) for name in ("truth", "floor", "iou", "shuffled", "recited")}
-        return {"head": str(self.head), **told}
+        told = {name: getattr(self, name) for name in ("truth", "floor", "iou", "shuffled", "shuffled_on_real")}
+        return {"head": str(self.head), "asked": self.is_asked, "recovered": self.is_recovered, **told}
 
 
 @dataclass(frozen=True)
@@ -105,14 +126,24 @@ class Guard:
     runs: tuple[Drafted, ...]
 
     @property
-    def least(self) -> float:
-        """IoU from which on a planted head counts as found."""
-        return RECOVERED
+    def drawn(self) -> list[Control]:
+        """The planted heads that were drawn by chance."""
+        return [control for control in self.planted if not control.is_known]
 
     @property
-    def recovery(self) -> float:
-        """Share of the planted heads that were found again."""
-        return fmean(control.is_recovered for control in self.planted)
+    def known(self) -> list[Control]:
+        """The planted heads that texts about attention tell of."""
+        return [control for control in self.planted if control.is_known]
+
+    @property
+    def recovery(self) -> float | None:
+        """Share of the drawn ones that were found again, of those that were asked for; None where none was."""
+        return _found_again(self.drawn)
+
+    @property
+    def known_recovery(self) -> float | None:
+        """The same of the known ones."""
+        return _found_again(self.known)
 
     def as_dict(self) -> dict[str, Any]:
         """The document that `readhead guard --json` prints."""
@@ -120,12 +151,17 @@ class Guard:
             "model": self.model,
             "part": "dev",
             "recovered_from": RECOVERED,
-            "recovery_rate": self.recovery,
-            "planted": [control.as_dict() for control in self.planted],
+            "recovery_rate": {"drawn": self.recovery, "known": self.known_recovery},
+            "planted": [control.as_dict() | {"known": control.is_known} for control in self.planted],
             "heads": [control.as_dict() for control in self.real],
             "tokens": sum(run.tokens for run in self.runs),
             "notes": list(self.notes),
         }
+
+
+def _found_again(planted: Sequence[Control]) -> float | None:
+    told = [control.is_recovered for control in planted if control.is_recovered is not None]
+    return fmean(told) if told else None
 
 
 def run_guard(desk: Desk, heads: Sequence[HeadId], wanted: Drafting, *, planted: int = 6) -> Guard:
@@ -134,7 +170,8 @@ def run_guard(desk: Desk, heads: Sequence[HeadId], wanted: Drafting, *, planted:
     Args:
         desk: what it takes.
         heads: of the model, for the shuffled controls.
-        wanted: how the language model is asked, the same for all; its seed also draws the planted heads.
+        wanted: how the language model is asked, the same for all; its seed also draws the planted heads, and its
+            budget is for all together.
         planted: how many heads to plant; two of them are well known.
 
     Raises:
@@ -146,22 +183,38 @@ def run_guard(desk: Desk, heads: Sequence[HeadId], wanted: Drafting, *, planted:
         ids = target.geometry.head_ids()
         found = _asked(replace(desk, target=target), ids, wanted)
         controls = [
-            Control(head, truth, *_floor_and_best(desk, target, found, head))
+            Control(head, truth, *_floor_and_best(desk, target, found, head), is_asked=_was_asked(found, head))
             for head, truth in zip(ids, truths, strict=True)
         ]
     shuffled = replace(desk.target, corpus=shuffle(desk.target.corpus, wanted.seed))
-    real_run = _asked(desk, heads, wanted)
-    blind_run = _asked(replace(desk, target=shuffled), heads, wanted)
+    real_run = _asked(desk, heads, _left(wanted, [found]))
+    blind_run = _asked(replace(desk, target=shuffled), heads, _left(wanted, [found, real_run]))
     real = []
     for head in heads:
         floor, best = _floor_and_best(desk, desk.target, real_run, head)
         blind = next(iter(blind_run.eligible(head)), None)
         reached = None if blind is None else _dev_iou(desk, shuffled, blind.program, head)
-        recited = None if blind is None else _dev_iou(desk, desk.target, blind.program, head)
-        real.append(Control(head, "", floor, best, reached, recited))
+        on_real = None if blind is None else _dev_iou(desk, desk.target, blind.program, head)
+        asked = _was_asked(real_run, head) and _was_asked(blind_run, head)
+        real.append(Control(head, "", floor, best, reached, on_real, asked))
     runs = (found, real_run, blind_run)
     notes = tuple(note for run in runs for note in run.notes)
     return Guard(desk.settings.model, tuple(controls), tuple(real), notes, runs)
+
+
+def _left(wanted: Drafting, runs: Sequence[Drafted]) -> Drafting:
+    """The same, with what those runs have left of the budget."""
+    wanted = wanted.after(sum(run.seconds for run in runs))
+    if wanted.token_limit is None:
+        return wanted
+    return replace(wanted, token_limit=max(1, wanted.token_limit - sum(run.tokens for run in runs)))
+
+
+def _was_asked(run: Drafted, head: HeadId) -> bool:
+    """Whether the language model had its say on a head: it answered, and the budget was enough to judge that."""
+    if any(candidate.head == head for candidate in run.candidates):
+        return True
+    return not run.spent and any(exchange.about == head for exchange in run.exchanges)
 
 
 def plant(corpus: Corpus, count: int, seed: int) -> list[str]:

@@ -131,7 +131,9 @@ class Judge:
 
     def refit(self, candidate: Candidate, source: str) -> Candidate:
         """The candidate with other constants."""
-        return self._finish(replace(candidate, source=source, fitted=True), lambda _: None)
+        distance, judged = candidate.as_judged
+        changed = replace(candidate, source=source, first_source=judged, first_jsd=distance)
+        return self._finish(changed, lambda _: None)
 
     def _run(self, candidate: Candidate, stage: Stage, texts: int) -> Candidate | list[Array | None]:
         """Predictions on the first texts; where the candidate fails on one, the dropped candidate."""

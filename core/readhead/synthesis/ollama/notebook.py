@@ -66,15 +66,15 @@ class Notebook:
         record["problem"] = str(answer.error) if answer.error else None
         self._workspace.store_answer(self._run, self._key(page.about), page.step, page.asked, record)
 
-    def candidate(self, head: HeadId, number: int) -> Candidate | None:
-        """A candidate that was judged before."""
-        record = self._candidates.get((self._key(head), number))
-        return None if record is None else Candidate.of_record(head, number, record)
+    def judged(self, drafted: Candidate) -> Candidate | None:
+        """What became of a candidate that was judged before."""
+        record = self._candidates.get((self._key(drafted.head), drafted.key, drafted.place))
+        return None if record is None else Candidate.of_record(drafted, record)
 
     def keep(self, candidate: Candidate) -> None:
         """Save a candidate with what became of it."""
         key = self._key(candidate.head)
-        self._workspace.store_candidate(self._run, key, candidate.number, candidate.as_record())
+        self._workspace.store_candidate(self._run, key, candidate.key, candidate.place, candidate.as_record())
 
     def _key(self, about: About) -> str:
         start = self._starts.get(about)

@@ -31,6 +31,15 @@ PARTS: Final[Mapping[str, frozenset[str]]] = {
     "again": frozenset({"prompt", "reply", "problem"}),
 }
 """The templates, and what each may speak of."""
+REQUIRED: Final[Mapping[str, frozenset[str]]] = {
+    "system": frozenset(),
+    "language": frozenset({"features", "relations"}),
+    "write": frozenset({"language", "summary", "schema"}),
+    "refine": frozenset({"language", "summary", "program", "failures", "schema"}),
+    "rename": frozenset({"language", "program", "schema"}),
+    "again": frozenset({"prompt", "problem"}),
+}
+"""What each must speak of, or the model would be asked for nothing that it could know."""
 _SHIPPED: Final = Path(__file__).parent / "templates"
 
 
@@ -40,20 +49,20 @@ class Prompts:
 
     texts: Mapping[str, str]
     """By name, as in `PARTS`."""
+    own: tuple[str, ...] = ()
+    """Those that are not as they ship."""
 
     @classmethod
     def load(cls, folder: Path | None = None) -> Prompts:
         """The templates in `folder`, and those that ship for what it lacks.
 
         Raises:
-            UsageError: if a template cannot be read, or speaks of a part that it does not have.
+            UsageError: if a template cannot be read, lacks a part that it needs, or speaks of one that it has not.
         """
-        texts = {}
-        for name, parts in PARTS.items():
-            own = folder / f"{name}.md" if folder else None
-            path = own if own and own.exists() else _SHIPPED / f"{name}.md"
-            texts[name] = _read(path, parts)
-        return cls(texts)
+        shipped = {name: _read(_SHIPPED / f"{name}.md", name) for name in PARTS}
+        paths = {name: folder / f"{name}.md" for name in PARTS} if folder else {}
+        texts = {name: _read(path, name) for name, path in paths.items() if path.exists()}
+        return cls({**shipped, **texts}, tuple(name for name in texts if texts[name] != shipped[name]))
 
     @property
     def fingerprint(self) -> str:
@@ -100,7 +109,8 @@ class Prompts:
         return Template(self.texts[name]).substitute(parts).strip()
 
 
-def _read(path: Path, parts: frozenset[str]) -> str:
+def _read(path: Path, name: str) -> str:
+    parts = PARTS[name]
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -112,6 +122,12 @@ def _read(path: Path, parts: frozenset[str]) -> str:
     if unknown:
         known = ", ".join(f"${part}" for part in sorted(parts)) or "none"
         raise UsageError(f"{path} speaks of ${unknown[0]}, which it does not have", hint=f"its parts are: {known}")
+    missing = sorted(REQUIRED[name] - set(template.get_identifiers()))
+    if missing:
+        raise UsageError(
+            f"{path} has lost ${missing[0]}",
+            hint=f"write it where it belongs, or delete {path.name}: the one that ships is used then",
+        )
     return text
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from readhead.heads import Geometry, HeadId
 from readhead.library import Ranking
 from readhead.program import Program
-from readhead.synthesis.front import Front
 from readhead.synthesis.ollama.candidates import Candidate
 
 
@@ -20,39 +20,60 @@ class Ranked:
     candidate: Candidate
     iou: float
     """On `dev`, like the ranks."""
-    rank: int
-    """From 1, on the candidate's head."""
+    rank: int | None
+    """From 1, on the candidate's head; None for a program that looks ahead, which is not ranked."""
     of: int
     """All programs that were ranked."""
     best: Program
     """The best of all on that head."""
     best_iou: float
+    owner: str = ""
+    """Whose the best is, in words; empty where it is the language model's own."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {"iou_dev": self.iou, "rank": self.rank, "of": self.of}
 
 
-def ranked_drafts(drafts: Iterable[Candidate], ranking: Ranking, geometry: Geometry) -> tuple[Ranked, ...]:
-    """Each candidate with its place in the ranking, on its own head."""
-    best = ranking.best()
+def ranked_drafts(
+    drafts: Sequence[Candidate], ranking: Ranking, geometry: Geometry, *, searched: Iterable[Program], programs: Path
+) -> tuple[Ranked, ...]:
+    """Each candidate with its place on its own head, among all programs but those drafts that look ahead.
+
+    Args:
+        drafts: those that were kept.
+        ranking: of the drafts, and of all others.
+        geometry: of the ranking's heads.
+        searched: programs that the search has found.
+        programs: the workspace's folder of them.
+    """
+    leaks = {draft.source for draft in drafts if not draft.is_eligible}
+    fair = [number for number, program in enumerate(ranking.programs) if program.source not in leaks]
+    among = ranking.among([ranking.programs[number] for number in fair])
+    own = {draft.program.fingerprint for draft in drafts if draft.is_eligible}
+    found = {program.fingerprint for program in searched}
+    best = among.best() if fair else []
     result = []
     for draft in drafts:
         place = geometry.index_of(draft.head)
-        column = ranking.iou[:, place]
-        own = float(column[ranking.numbers[draft.source]])
-        winner = best[place]
-        rank = int((column > own).sum()) + 1
-        result.append(Ranked(draft, own, rank, len(column), ranking.programs[winner], float(column[winner])))
+        reached = float(ranking.iou[ranking.numbers[draft.source], place])
+        column = among.iou[:, place]
+        rank = int((column > reached).sum()) + 1 if draft.is_eligible else None
+        winner = among.programs[best[place]] if fair else draft.program
+        owner = _owner(winner, own, found, programs)
+        result.append(Ranked(draft, reached, rank, len(fair), winner, float(column.max(initial=0.0)), owner))
     return tuple(result)
 
 
-def joined_fronts(fronts: Sequence[Front], drafts: Iterable[Candidate]) -> list[Front]:
-    """For each head what was searched, then what was drafted, from the fewest terms to the most."""
-    programs: dict[HeadId, list[Program]] = {front.head: list(front.programs) for front in fronts}
-    for program, head in sorted(((draft.program, draft.head) for draft in drafts), key=lambda pair: pair[0].terms):
-        programs.setdefault(head, []).append(program)
-    return [Front(head, tuple(programs[head])) for head in sorted(programs)]
+def _owner(program: Program, own: set[str], found: set[str], folder: Path) -> str:
+    """Whose a program is, by its code: a file may be a saved copy of what was written now."""
+    if program.fingerprint in own:
+        return ""
+    if program.fingerprint in found:
+        return "the search's program"
+    if program.path is not None and program.path.is_relative_to(folder):
+        return f"yours: {program.path.relative_to(folder.parent)}"
+    return f"the library's {program.name}"
 
 
 def best_programs(

@@ -12,6 +12,7 @@ import ast
 import json
 import re
 from typing import Any, Final
+from unicodedata import category
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
@@ -114,12 +115,14 @@ def block_of(head: HeadId) -> str:
 def as_source(draft: Draft, block: str) -> str:
     """A draft as the text of a program file, with a block of metadata, which may be empty.
 
-    A fence around the code is taken away. The explanation becomes the docstring, or else the code's own is it. What a
-    model writes as metadata does not count: recorded scores are measured, not claimed.
+    A fence around the code is taken away, and so is what cannot be printed. The explanation becomes the docstring, or
+    else the code's own is it. What a model writes as metadata does not count: recorded scores are measured, not
+    claimed.
     """
     code = draft.code.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
     fenced = _FENCE.match(code.lstrip())
     code = fenced[2].strip("\n") if fenced else code
+    code = _printable(code)
     claimed = metadata_block(f"{code}\n")
     if claimed is not None:
         code = (code[: claimed.start()] + code[claimed.end() :]).strip("\n")
@@ -130,6 +133,18 @@ def as_source(draft: Draft, block: str) -> str:
         "" if "from readhead.language" in code else "from readhead.language import Sentence, normalize, softmax\n\n\n"
     )
     return f'"""{explanation}"""\n\n{metadata}{imports}{code}\n'
+
+
+def _printable(code: str) -> str:
+    """Code whose comments and strings change no terminal; what is no Python stays as it is, and is refused for it."""
+    try:
+        python_tree(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return code
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else " " * (category(character) == "Zs")
+        for character in code
+    )
 
 
 def one_line(text: str) -> str:

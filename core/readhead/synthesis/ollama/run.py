@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from readhead.errors import OllamaError, UsageError
 from readhead.heads import HeadId
@@ -97,6 +98,10 @@ class Drafted:
     """What the user should know: prompts that were cut, answers that broke off."""
     unreached: list[About] = field(default_factory=list)
     """What the budget, or an error, left without a question."""
+    tokens: int = 0
+    """Read and written in this run, answers that broke off included; not in earlier ones."""
+    unjudged: int = 0
+    """Programs of answers for which there was no time."""
     spent: bool = False
     """The budget has ended the run."""
     error: OllamaError | None = None
@@ -122,6 +127,7 @@ class Drafted:
             "kept": len(self.kept),
             "dropped": count_reasons(self.candidates),
             "exchanges": [exchange.as_dict() for exchange in self.exchanges],
+            "unjudged": self.unjudged,
             "tokens": self.tokens,
             "notes": self.notes,
             "unreached": [str(about) for about in self.unreached],
@@ -129,12 +135,6 @@ class Drafted:
             "error": None if self.error is None else {"message": str(self.error), "hint": self.error.hint},
             "seconds": self.seconds,
         }
-
-    @property
-    def tokens(self) -> int:
-        """Read and written in this run, not in earlier ones."""
-        now = (exchange.answer for exchange in self.exchanges if not exchange.earlier)
-        return sum(answer.prompt_tokens + answer.reply_tokens for answer in now)
 
 
 Show = Callable[[Row], None]
@@ -156,6 +156,24 @@ class Desk:
     """The templates."""
     show: Show = lambda _: None
     """Called with each line of what is going on."""
+    model: str = ""
+    """The model's name, which no prompt tells."""
+
+
+class Asked(Protocol):
+    """A step, as far as it is told."""
+
+    @property
+    def about(self) -> About: ...  # noqa: D102 - as in `readhead.synthesis.ollama.asking.Ask`
+    @property
+    def step(self) -> str: ...  # noqa: D102 - as there
+    @property
+    def key(self) -> str: ...  # noqa: D102 - as there
+
+
+def text_digest(source: str) -> str:
+    """A short name of a text."""
+    return hashlib.sha256(source.encode(errors="replace")).hexdigest()[:12]
 
 
 @dataclass
@@ -167,6 +185,8 @@ class Run:
     notebook: Notebook
     drafted: Drafted
     started: float = field(default_factory=time.monotonic)
+    between: Callable[[], None] = lambda: None
+    """Called between two candidates: what was answered meanwhile is saved."""
 
     @property
     def is_late(self) -> bool:
@@ -182,10 +202,10 @@ class Run:
             self.drafted.spent = True
         return self.drafted.spent or self.drafted.error is not None
 
-    def told(self, about: About, step: str, answer: Answer, drafts: int, problem: str) -> None:
+    def told(self, ask: Asked, answer: Answer, drafts: int, problem: str) -> None:
         """Note what came of a step."""
-        earlier = self.notebook.answer(about, step) is not None
-        self.drafted.exchanges.append(Exchange(about, step, answer, drafts, problem, earlier))
+        earlier = self.notebook.answer(ask.about, ask.key) is not None
+        self.drafted.exchanges.append(Exchange(ask.about, ask.step, answer, drafts, problem, earlier))
 
     def show_candidate(self, candidate: Candidate) -> None:
         """Draw a candidate's line."""

@@ -12,6 +12,7 @@ import json
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -30,7 +31,7 @@ from readhead.synthesis.ollama.replies import SCHEMA
 from readhead.synthesis.ollama.ruler import Ruler
 from readhead.synthesis.ollama.run import Desk, Drafted, Drafting, Row, Run
 from readhead.synthesis.ollama.server import NEEDED, require_server
-from readhead.synthesis.ollama.summary import Rival
+from readhead.synthesis.ollama.summary import Rival, unnamed
 
 SUMMARY_TOKENS: Final = 1600
 """The most tokens of a head's summary."""
@@ -123,14 +124,14 @@ def first_prompt(desk: Desk, head: HeadId, wanted: Drafting, *, start: Program |
     """The prompt that `draft_programs` would begin with, as long as it is before the server's tokenizer is known."""
     ruler = Ruler()
     measured = start and Judge(desk.target, head, desk.sandbox, terms=wanted.terms).measure(start.source)
-    rival = Rival(start.source, measured.iou) if start and measured else None
+    rival = Rival(unnamed(start.source, desk.model), measured.iou) if start and measured else None
     prompt = write_prompt(desk, head, wanted, int(SUMMARY_TOKENS * ruler.per_token), rival)
     return FirstPrompt(head, desk.prompts.system, prompt, ruler.tokens(len(desk.prompts.system) + len(prompt)))
 
 
 def _fingerprint(desk: Desk, wanted: Drafting) -> str:
-    """Of everything that a run's prompts depend on; its budget, and where the server is, do not count."""
-    facts = {key: value for key, value in asdict(wanted).items() if key not in {"time_limit", "token_limit"}}
+    """Of what all of a run's prompts depend on; its budget, its rounds, and where the server is, do not count."""
+    facts: dict[str, Any] = {"count": wanted.count, "terms": wanted.terms, "seed": wanted.seed}
     facts |= {
         "target": desk.target.model,
         "corpus": desk.target.corpus.fingerprint,
@@ -140,7 +141,7 @@ def _fingerprint(desk: Desk, wanted: Drafting) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-@dataclass
+@dataclass(eq=False)
 class _Sent:
     """A request on its way."""
 
@@ -149,13 +150,15 @@ class _Sent:
     window: int
     attempt: int
     pieces: list[str] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
     saved: int = 0
     """Pieces of it that are saved."""
     is_unwanted: bool = False
 
-    def listen(self, piece: str) -> bool:
+    def listen(self, piece: str, thought: str) -> bool:
         """Called by the request's thread."""
+        self.thoughts.append(thought)
         self.pieces.append(piece)
         return not self.is_unwanted
 
@@ -165,6 +168,7 @@ class _Sent:
         pieces = self.pieces.copy()
         return Answer(
             text=joined(pieces),
+            thinking=joined(self.thoughts.copy()),
             characters=self.page.question.characters,
             window=self.window,
             reply_tokens=len(pieces),
@@ -187,6 +191,9 @@ class _Schedule:
         self._asked: set[About] = set()
         """What has been asked about, in this run or an earlier one."""
         self._heard: queue.Queue[tuple[_Sent, Answer | Exception]] = queue.Queue()
+        self._saved: deque[tuple[_Sent, Answer]] = deque()
+        """Answers that are in the notebook and have not been given to their work."""
+        run.between = self._save_heard
 
     def work_on(self, begin: Mapping[Any, Callable[[], Work]]) -> None:
         """Work on every subject until all is done, or the run is over."""
@@ -201,7 +208,7 @@ class _Schedule:
                     self._end_all()
                     self._run.drafted.unreached += waiting
                     waiting = []
-                elif self._sent:
+                elif self._sent or self._saved:
                     self._listen()
         finally:
             self._abandon()  # interrupted, or over: what came is kept
@@ -211,7 +218,7 @@ class _Schedule:
         work = self._works[about]
         try:
             ask = next(work) if answer is None else work.send(answer)
-            while (known := self._run.notebook.answer(about, ask.step)) is not None:
+            while (known := self._run.notebook.answer(about, ask.key)) is not None:
                 self._asked.add(about)
                 self._ruler.measure(known)
                 ask = work.send(known)
@@ -237,10 +244,17 @@ class _Schedule:
             self._end(about)
 
     def _abandon(self) -> None:
+        self._save_heard()
+        self._saved.clear()
         for sent in self._sent:
             sent.is_unwanted = True
             self._run.notebook.save(sent.page, sent.so_far)
+            self._count(sent.so_far)
         self._sent = []
+
+    def _count(self, answer: Answer) -> None:
+        read = answer.prompt_tokens or self._ruler.tokens(answer.characters)
+        self._run.drafted.tokens += read + answer.reply_tokens
 
     def _send(self, ask: Ask, *, attempt: int) -> None:
         try:
@@ -253,7 +267,7 @@ class _Schedule:
                 self._run.drafted.error = error
             return
         self._asked.add(ask.about)
-        sent = _Sent(ask, self._run.notebook.begin(ask.about, ask.step, question), window, attempt)
+        sent = _Sent(ask, self._run.notebook.begin(ask.about, ask.key, question), window, attempt)
         self._sent.append(sent)
         # A daemon: one that waits for a server that says nothing must not keep the process from ending.
         threading.Thread(target=self._talk, args=(sent, question), daemon=True).start()
@@ -284,28 +298,41 @@ class _Schedule:
         question = Question(system, prompt, SCHEMA, seed=self._run.wanted.seed)
         return question, self._ruler.window(question.characters, reply, self._context)
 
+    def _save_heard(self, *, wait: float = 0.0) -> None:
+        """Save the answers that have come, before anything else is done with them."""
+        with suppress(queue.Empty):
+            while True:
+                sent, answer = self._heard.get(timeout=wait) if wait else self._heard.get_nowait()
+                wait = 0.0
+                if isinstance(answer, Exception):
+                    raise answer
+                if sent in self._sent:
+                    self._sent.remove(sent)
+                    answer = self._ruler.measure(answer)
+                    self._run.notebook.save(sent.page, answer)
+                    self._count(answer)
+                    self._saved.append((sent, answer))
+
     def _listen(self) -> None:
         """Wait a moment for an answer; save what has come of the others."""
-        try:
-            sent, answer = self._heard.get(timeout=_TICK_S)
-        except queue.Empty:
+        if not self._saved:
+            self._save_heard(wait=_TICK_S)
+        if not self._saved:
             for sent in self._sent:
                 self._show(sent.ask, sent.so_far, "writes" if sent.pieces else "reads")
                 if len(sent.pieces) > sent.saved:
                     sent.saved = len(sent.pieces)
                     self._run.notebook.save(sent.page, sent.so_far)
             return
-        if isinstance(answer, Exception):
-            raise answer
-        self._sent.remove(sent)
-        answer = self._ruler.measure(answer)
-        self._run.notebook.save(sent.page, answer)
+        sent, answer = self._saved.popleft()
         self._show(sent.ask, answer, "answered" if answer.error is None else "broke off")
         if answer.error is not None:
             self._run.drafted.notes.append(f"{sent.ask.about}, {sent.ask.step}: {answer.error}")
         if is_settled(answer):
             self._advance(sent.ask.about, answer)
-        elif isinstance(answer.error, BrokenAnswerError) and sent.attempt < _TRIES:
+            return
+        self._run.told(sent.ask, answer, 0, str(answer.error))
+        if isinstance(answer.error, BrokenAnswerError) and sent.attempt < _TRIES:
             self._send(sent.ask, attempt=sent.attempt + 1)
         else:
             self._run.drafted.error = answer.error

@@ -115,9 +115,17 @@ def _rival_lines(rival: Rival) -> Iterator[str]:
     yield f"```python\n{unnamed(rival.source)}\n```"
 
 
-def unnamed(source: str) -> str:
-    """A program's text as a prompt shows it: without its metadata, and with "it" for heads that are named elsewhere."""
-    return _HEAD.sub("it", without_metadata(source))
+def unnamed(source: str, model: str = "") -> str:
+    """A program's text as a prompt shows it: without its metadata, and with "it" for heads and for the model.
+
+    Args:
+        source: the text.
+        model: the model's name, which is taken out in capitals and small letters, and without its folder too.
+    """
+    bare = _HEAD.sub("it", without_metadata(source))
+    for name in filter(None, (model, model.rstrip("/").rpartition("/")[2])):
+        bare = re.sub(rf"(?i)(?<![\w.]){re.escape(name)}(?!\w)", "it", bare)
+    return bare
 
 
 def _shares(patterns: Array) -> Iterator[str]:
@@ -130,11 +138,15 @@ def _shares(patterns: Array) -> Iterator[str]:
     distance = np.arange(length)[:, None] - np.arange(length)[None]
     rest = patterns * (np.arange(length) > 0)  # the first token is told already
     shares = (
-        (low, high, float(rest[:, 1:][:, (distance[1:] >= low) & (distance[1:] <= high)].sum() / rows[:, :, 0].size))
+        (
+            low,
+            min(high, length - 1),
+            float(rest[:, 1:][:, (distance[1:] >= low) & (distance[1:] <= high)].sum() / rows[:, :, 0].size),
+        )
         for low, high in _BANDS
         if low < length
     )
-    told = (f"{low}{f'-{min(high, length)}' if high > low else ''}: {share:.2f}" for low, high, share in shares)
+    told = (f"{low}{f'-{high}' if high > low else ''}: {share:.2f}" for low, high, share in shares)
     yield f"By distance in tokens, the first token left out: {'; '.join(told)}."
 
 

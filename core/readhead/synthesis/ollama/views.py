@@ -13,13 +13,15 @@ from rich.table import Table
 from rich.text import Text as Styled
 
 from readhead.progress import talk_console
+from readhead.strips import printable
 from readhead.synthesis.ollama.candidates import REASONS, Candidate, count_reasons
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from readhead.heads import HeadId
-    from readhead.synthesis.ollama.guard import Guard
+    from readhead.program import Program
+    from readhead.synthesis.ollama.guard import Control, Guard
     from readhead.synthesis.ollama.notebook import About
     from readhead.synthesis.ollama.ranked import Ranked
     from readhead.synthesis.ollama.revise import Revision
@@ -66,11 +68,17 @@ def _candidates_table(candidates: Sequence[Candidate], places: dict[tuple[HeadId
             _outcome(candidate),
             _number(candidate.iou),
             _number(ranked.iou if ranked else None),
-            f"{ranked.rank} of {ranked.of}" if ranked else "",
+            _rank(ranked),
             Styled(program.explanation if candidate.is_kept else candidate.detail),
             style="" if candidate.is_kept else "dim",
         )
     return table
+
+
+def _rank(ranked: Ranked | None) -> str:
+    if ranked is None:
+        return ""
+    return "–" if ranked.rank is None else f"{ranked.rank} of {ranked.of}"
 
 
 def _outcome(candidate: Candidate) -> str:
@@ -106,59 +114,84 @@ def _plural(count: int, what: str) -> str:
 
 def _winners(ranked: Sequence[Ranked]) -> Iterator[str]:
     """Where a program of somebody else's is better on dev."""
-    heads = {each.candidate.head: each for each in ranked}
+    heads = {each.candidate.head: each for each in ranked if each.rank is not None}
     for head, each in heads.items():
-        best = max((other.iou for other in ranked if other.candidate.head == head), default=0.0)
-        if each.best_iou > best:
+        best = max(other.iou for other in ranked if other.candidate.head == head and other.rank is not None)
+        if each.best_iou > best and each.owner:
             yield (
-                f"{head}: the best of all {each.of} programs on dev is {each.best.name} with {each.best_iou:.3f}; "
+                f"{head}: the best of all {each.of} programs on dev is {each.owner}, with {each.best_iou:.3f}; "
                 f"the language model's best has {best:.3f}."
             )
 
 
 def prompts_view(prompts: Sequence[FirstPrompt]) -> str:
-    """The prompts as they would be sent."""
+    """The prompts as they would be sent; what cannot be printed, as in a text of the corpus, stands as its escape."""
     return "\n\n".join(
-        f"# {each.head}: about {each.tokens:,} tokens\n\n{each.system}\n\n{each.prompt}" for each in prompts
+        printable(f"# {each.head}: about {each.tokens:,} tokens\n\n{each.system}\n\n{each.prompt}") for each in prompts
     )
 
 
-def revisions_view(revisions: Sequence[Revision], *, differences: bool) -> RenderableType:
-    """What became of each program; with `differences`, line by line."""
+def revisions_view(
+    revisions: Sequence[Revision], *, differences: bool, unreached: Sequence[Program] = ()
+) -> RenderableType:
+    """What became of each program, with `differences` line by line; and which were not reached."""
     parts: list[RenderableType] = []
     for revision in revisions:
         name = str(revision.program.path or revision.program.name)
         parts.append(Styled(f"{name}: {revision.outcome}"))
         if revision.is_changed and differences:
             old, new = revision.program.source.splitlines(), revision.source.splitlines()
-            parts += [Styled(line) for line in unified_diff(old, new, name, name, lineterm="", n=1)]
+            parts += [Styled(printable(line)) for line in unified_diff(old, new, name, name, lineterm="", n=1)]
         parts += [Styled(f"  {note}") for note in revision.notes]
+    parts += [Styled(f"{program.path or program.name}: not reached") for program in unreached]
     return Group(*parts)
 
 
 def guard_view(guard: Guard) -> RenderableType:
     """Planted heads with what was found of them, and heads of the model with their shuffled controls."""
     planted = Table(box=None, pad_edge=False, header_style="bold", title="Planted heads", title_justify="left")
-    for name in ("Floor", "IoU", "", "Score"):
+    for name in ("Head", "Floor", "IoU", "", "Score"):
         planted.add_column(name, justify="right" if name in {"Floor", "IoU"} else "left")
+    told = {None: "not asked", True: "recovered", False: "not found"}
     for control in guard.planted:
-        found = "recovered" if control.is_recovered else "not found"
-        planted.add_row(f"{control.floor:.3f}", _or_dash(control.iou), found, Styled(control.truth))
+        kind = "known" if control.is_known else "drawn"
+        found = told[control.is_recovered]
+        planted.add_row(kind, f"{control.floor:.3f}", _or_dash(control.iou), found, Styled(control.truth))
     real = Table(box=None, pad_edge=False, header_style="bold", title="Heads of the model", title_justify="left")
     for name in ("Head", "Floor", "Real prompt", "Shuffled prompt", "… on real texts"):
         real.add_column(name, justify="left" if name == "Head" else "right")
     for control in guard.real:
-        figures = map(_or_dash, (control.iou, control.shuffled, control.recited))
+        figures = map(_or_dash, (control.iou, control.shuffled, control.shuffled_on_real))
         real.add_row(str(control.head), f"{control.floor:.3f}", *figures)
-    lines = [
-        f"{guard.model} recovers {guard.recovery:.0%} of {len(guard.planted)} planted heads (IoU ≥ {guard.least}).",
-        (
-            "IoU on dev of the best program from each prompt. A program from shuffled tokens that does as well on the "
-            "real texts as the one from the real prompt was not read from the texts."
-        ),
-        *guard.notes,
-    ]
-    return Group(planted, real, *(Styled(line) for line in lines))
+    return Group(planted, real, *(Styled(line) for line in [*_guard_lines(guard), *guard.notes]))
+
+
+def _guard_lines(guard: Guard) -> Iterator[str]:
+    """What the tables come to."""
+    from readhead.synthesis.ollama.guard import RECOVERED  # noqa: PLC0415 - who shows a program needs no client
+
+    yield (
+        f"{guard.model} recovers {_share(guard.recovery, guard.drawn)} that were drawn by chance (IoU ≥ {RECOVERED}), "
+        f"and {_share(guard.known_recovery, guard.known)} that texts about attention tell of."
+    )
+    unasked = [*(control.truth for control in guard.planted if not control.is_asked)]
+    if unasked:
+        yield f"Not asked, and not counted: {'; '.join(unasked)}."
+    left = " ".join(str(control.head) for control in guard.real if not control.is_asked)
+    if left:
+        yield f"Not asked in both ways: {left}. Run it again to go on; what was answered is kept."
+    alike = " ".join(str(control.head) for control in guard.real if control.is_as_good_shuffled)
+    if alike:
+        yield (
+            f"The program from shuffled tokens of {alike} is as good as from the real prompt: where the head looks was "
+            "enough, the words added nothing."
+        )
+    yield "IoU on dev of the best program from each prompt; it is telling only where the program speaks of words."
+
+
+def _share(rate: float | None, planted: Sequence[Control]) -> str:
+    asked = sum(control.is_asked for control in planted)
+    return f"{'–' if rate is None else f'{rate:.0%}'} of {_plural(asked, 'planted head')}"
 
 
 def _or_dash(value: float | None) -> str:
