@@ -168,6 +168,23 @@ def test_loading_replaces_the_texts(sandbox: Sandbox) -> None:
     assert sandbox.run(body("return s.position")).failed == 0
 
 
+@on_linux
+def test_texts_that_were_replaced_leave_the_servers_memory() -> None:
+    """An editor's engine loads texts thousands of times, and each program's fork takes longer the larger the server."""
+
+    def resident(server: int) -> int:
+        return int(Path(f"/proc/{server}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    with Sandbox() as sandbox:
+        texts = [Text((" word",) * 64)] * 64  # each relation takes a megabyte
+        sizes = []
+        for _ in range(12):
+            sandbox.load(texts)
+            assert sandbox.run(body("return s.distance + s.same_token + s.previous(1)")).failed == 0
+            sizes.append(resident(sandbox._backend._server.pid))
+    assert sizes[-1] - sizes[3] < 8 << 20, sizes
+
+
 def test_without_texts_a_program_is_still_looked_at() -> None:
     with Sandbox() as sandbox:
         run = sandbox.run("x = 1 / 0\n" + body("return 1"))

@@ -233,8 +233,8 @@ class _Server:
             send(self._link, {"loaded": False, "error": message_of(error)})
             return
         self._drop_spare()
+        # Sentences refer to themselves: once frozen, those of the texts before would never be freed.
         gc.collect()
-        gc.freeze()
         send(self._link, {"loaded": True})
 
     def _cancel(self, programs: set[int]) -> None:
