@@ -183,6 +183,7 @@ async def test_a_python_file_that_is_none_of_ours_is_left_alone(shared_workspace
             assert client.published(path.as_uri()) == []
 
 
+@pytest.mark.slow
 async def test_an_untrusted_workspace_gets_findings_and_no_engine(own_workspace: Path) -> None:
     async with editor(own_workspace, trusted=False) as client:
         uri = client.open(own_workspace / "programs" / "one.py", BROKEN)
@@ -196,6 +197,7 @@ async def test_an_untrusted_workspace_gets_findings_and_no_engine(own_workspace:
     assert not (own_workspace / STATE).exists(), "nothing was written either"
 
 
+@pytest.mark.slow
 async def test_several_workspaces_are_served_at_once_each_by_its_own_engine(
     program_file: Path, own_workspace: Path
 ) -> None:

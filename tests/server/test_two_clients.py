@@ -36,6 +36,7 @@ async def test_a_flip_in_one_editor_is_on_the_lens_of_the_other_within_a_second(
         assert sorted(took)[len(took) // 2] < 1, took
 
 
+@pytest.mark.slow
 async def test_one_engine_holds_the_one_model_and_outlives_whichever_editor_is_killed(own_workspace: Path) -> None:
     path = own_workspace / "programs" / "one.py"
     async with editor(own_workspace) as one:
@@ -60,6 +61,7 @@ async def test_one_engine_holds_the_one_model_and_outlives_whichever_editor_is_k
     await gone(engine)
 
 
+@pytest.mark.slow
 async def test_killing_the_editor_that_started_the_engine_leaves_the_other_working(own_workspace: Path) -> None:
     path = own_workspace / "programs" / "one.py"
     async with editor(own_workspace, kills=True) as one:
