@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 Part = Callable[[dict[str, Any]], None]
 """Sends a part of an answer."""
+_METER_BYTES = 256 << 20
+"""An engine stays for hours, and every save is another program."""
 _AT_ONCE = 4
 """Programs that are run without a look at what is more urgent."""
 _SHOWN = 6
@@ -269,7 +271,9 @@ class Works:
         from readhead.surrogates.meter import Meter  # noqa: PLC0415 - as the session does
 
         session = self.session
-        self._meters = Meter(session.model, session.corpus["dev"], session.predictions, seed=session.seed)
+        self._meters = Meter(
+            session.model, session.corpus["dev"], session.predictions, memory=_METER_BYTES, seed=session.seed
+        )
         return self._meters.__enter__()
 
     def impact(self, part: Part, source: str, head: str, name: str = "program") -> dict[str, Any]:
