@@ -539,7 +539,7 @@ def lsp(
         str | None, typer.Option(help="Serve HOST:PORT on this machine, for debugging.", show_default=False)
     ] = None,
 ) -> None:
-    """The language server, for editors: it speaks the protocol on stdin and stdout."""
+    """The language server, for editors, on stdin and stdout."""
     import importlib
 
     importlib.import_module("readhead_server.server").serve(tcp)

@@ -208,6 +208,7 @@ LAYOUT = """        2.0*s.previous( 1 )   # the token before  (2.0)
         - {b} * s.distance"""
 
 
+@pytest.mark.slow
 def test_planted_weights_are_recovered_to_within_rounding(plant: Plant, sandbox: Sandbox) -> None:
     truth = program(LAYOUT.replace("2.0*", "3.4*").format(a="-1.7", b="0.21"))
     source = program(LAYOUT.format(a="1.0", b="0.05"))
@@ -223,6 +224,7 @@ def test_planted_weights_are_recovered_to_within_rounding(plant: Plant, sandbox:
     assert all(value == float(f"{value:.3g}") for value in new)
 
 
+@pytest.mark.slow
 def test_told_scores_are_those_of_the_text_that_is_told(plant: Plant, sandbox: Sandbox) -> None:
     target = plant(program("3.4 * s.itself - 0.3 * s.distance"))
     fitted = fit(program("1.0 * s.itself - 0.1 * s.log_distance"), target, sandbox)
@@ -389,6 +391,7 @@ def test_fit_writes_the_digits_and_nothing_else(run: Run, file: Path) -> None:
     assert "kept as it was: nothing better" in " ".join(run("fit", file).out.split())
 
 
+@pytest.mark.slow
 def test_fit_takes_the_heads_that_are_named(run: Run, file: Path) -> None:
     other = file.with_name("other.py")
     other.write_text(PROGRAM, encoding="utf-8")

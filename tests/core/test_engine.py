@@ -78,6 +78,7 @@ def is_alive(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+@pytest.mark.slow
 def test_two_front_ends_share_a_process_and_a_switchboard_and_it_leaves_with_the_last(root: Path) -> None:
     async def work(one: Engine, other: Engine) -> None:
         await asyncio.gather(one.ready(), other.ready())

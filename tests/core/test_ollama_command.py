@@ -133,6 +133,7 @@ def test_a_fault_that_heals_is_a_note_and_no_failure(run: Run, home: Path, monke
     assert "readhead:" not in ran.err
 
 
+@pytest.mark.slow
 def test_a_connection_that_breaks_between_two_heads_leaves_the_first_one_s_programs(
     run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

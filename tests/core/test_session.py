@@ -80,6 +80,7 @@ def test_every_public_name_is_there_and_listed() -> None:
         readhead.nothing  # noqa: B018 - asking is the test
 
 
+@pytest.mark.slow
 def test_explain_gives_what_the_command_prints(explanation: readhead.Explanation, run: Any, workspace: Path) -> None:
     assert (workspace / "readhead.toml").exists()
     ran: Ran = run("explain", "--json")

@@ -188,6 +188,7 @@ def test_without_a_workspace_nothing_is_saved_and_that_is_said(
         assert "the programs were not saved" in ran.err
 
 
+@pytest.mark.slow
 def test_explain_ranks_written_programs_beside_the_library_within_the_limit(run: Run, workspace: Path) -> None:
     ran = run("explain", "--terms", "2", "--json")
     document = ran.document
@@ -209,6 +210,7 @@ def test_explain_again_with_the_files_there_tells_the_same(run: Run, workspace: 
     assert files(workspace) == before
 
 
+@pytest.mark.slow
 def test_explain_tells_which_heads_the_time_limit_left(run: Run) -> None:
     ran = run("explain", "--time-limit", "1e-9", "--json")
     assert ran.status == 0

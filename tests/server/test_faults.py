@@ -121,6 +121,7 @@ async def test_malformed_messages_and_unknown_methods_are_answered_and_the_serve
         assert await client.leave() == 0
 
 
+@pytest.mark.slow
 async def test_a_document_that_is_closed_and_reopened_in_the_middle_shows_nothing_of_before(program_file: Path) -> None:
     async with editor(program_file.parents[1], pause=0.01) as client:
         for number in range(20):
@@ -286,7 +287,7 @@ async def test_a_state_folder_that_cannot_be_used_is_told(own_workspace: Path) -
         await client.settled(uri)
 
 
-@pytest.mark.parametrize("saves", [60, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("saves", [60, 2000])
 async def test_the_memory_of_server_and_sandbox_is_flat_over_many_saves(program_file: Path, saves: int) -> None:
     async with editor(program_file.parents[1], perplexity=False, blame=False) as client:
         uri = client.open(program_file, GOOD)
