@@ -18,8 +18,8 @@ from readhead.record import with_metadata
 from readhead_server.annotations import Annotations
 from readhead_server.diagnostics import NOTHING, score_diagnostics, syntax_diagnostics
 from readhead_server.documents import Document
+from readhead_server.offers import of_this_version
 from readhead_server.options import ServerOptions
-from readhead_server.small_edits import workspace_edit
 
 KINDS = (lsp.CodeActionKind.QuickFix, lsp.CodeActionKind.RefactorRewrite)
 _NAME = re.compile(r"[\w.]+")
@@ -62,7 +62,7 @@ def _action(
             kind=kind,
             diagnostics=list(diagnostics) or None,
             is_preferred=preferred or None,
-            edit=workspace_edit(document, source),
+            edit=of_this_version(document, source),
         )
 
 

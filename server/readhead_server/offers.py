@@ -66,14 +66,20 @@ def versioned(document: Document, new: str, capabilities: lsp.ClientCapabilities
     workspace = capabilities.workspace and capabilities.workspace.workspace_edit
     if not workspace or not workspace.document_changes:
         return lsp.WorkspaceEdit(changes={document.uri: edits})
-    identifier = lsp.OptionalVersionedTextDocumentIdentifier(document.uri, document.version)
     if not confirm or not confirms(capabilities):
-        return lsp.WorkspaceEdit(document_changes=[lsp.TextDocumentEdit(identifier, edits)])
+        return of_this_version(document, new)
+    identifier = lsp.OptionalVersionedTextDocumentIdentifier(document.uri, document.version)
     annotated = [lsp.AnnotatedTextEdit(_ANNOTATION, edit.range, edit.new_text) for edit in edits]
     annotation = lsp.ChangeAnnotation(label=confirm, needs_confirmation=True)
     return lsp.WorkspaceEdit(
         document_changes=[lsp.TextDocumentEdit(identifier, annotated)], change_annotations={_ANNOTATION: annotation}
     )
+
+
+def of_this_version(document: Document, new: str) -> lsp.WorkspaceEdit:
+    """A document's new text as an edit that a client refuses where the document has changed meanwhile."""
+    identifier = lsp.OptionalVersionedTextDocumentIdentifier(document.uri, document.version)
+    return lsp.WorkspaceEdit(document_changes=[lsp.TextDocumentEdit(identifier, [*changes_to(document.lines, new)])])
 
 
 def confirms(capabilities: lsp.ClientCapabilities) -> bool:

@@ -12,7 +12,6 @@ from readhead_server.annotations import Annotations
 from readhead_server.documents import Document
 from readhead_server.fixes import code_actions, with_head
 from readhead_server.options import ServerOptions
-from readhead_server.small_edits import text_edit
 from server.documents_in_tests import PROGRAM, annotated, applied, blamed, document, in_head, scored
 
 
@@ -241,13 +240,3 @@ def test_only_the_kinds_that_are_asked_for_come() -> None:
     opened = document()
     notes = annotated(opened, scored(opened), other=scored(opened, "L0H2"))
     assert offered(opened, notes, only=["refactor"])
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [("", "a"), ("a", ""), ("aa", "a"), ("a\nb\n", "a\n"), ("🙂🙂", "🙂x🙂"), ("abc", "abc"), ("x\n\n", "x\n\n\n")],
-)
-def test_an_edit_is_the_smallest_one(old: str, new: str) -> None:
-    edit = text_edit(document(old), new)
-    assert applied(old, [edit]) == new
-    assert len(edit.new_text) <= max(len(new) - len(old), 1)
