@@ -18,6 +18,7 @@ from pygls.protocol import LanguageServerProtocol, lsp_method
 from pygls.uris import to_fs_path
 
 from readhead import __version__
+from readhead.errors import UsageError
 from readhead_server import configuration, fixes, hovers, long_actions, views
 from readhead_server.annotations import Annotations
 from readhead_server.completions import SIGNATURE_TRIGGERS, TRIGGERS, completions, signature_help
@@ -44,6 +45,7 @@ from readhead_server.watched import files_changed
 from readhead_server.working import Working, forward, trusts, work
 
 SCHEME = "readhead"
+_PORTS = 65535
 
 
 def can_pull(client: lsp.ClientCapabilities) -> bool:
@@ -625,12 +627,31 @@ def create_server() -> ReadheadServer:
     return server
 
 
+def loopback(address: str) -> tuple[str, int]:
+    """`HOST:PORT` on this machine; whoever can reach it can have programs run.
+
+    Raises:
+        UsageError: if it is none.
+    """
+    host, _, port = address.rpartition(":")
+    if host not in {"", "localhost", "127.0.0.1", "[::1]"} or not port.isdecimal() or int(port) > _PORTS:
+        raise UsageError(f"{address!r} is no port of this machine", hint="write --tcp 127.0.0.1:2087")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
 def serve(tcp: str | None = None) -> None:
-    """Serve a client over stdio, or over a loopback port for debugging."""
+    """Serve a client over stdio, or over a loopback port for debugging.
+
+    Raises:
+        UsageError: for an address that is none, is taken, or is not of this machine alone.
+    """
+    address = None if tcp is None else loopback(tcp)
     server = create_server()
-    if tcp is not None:
-        host, _, port = tcp.rpartition(":")
-        server.start_tcp(host or "127.0.0.1", int(port))
+    if address is not None:
+        try:
+            server.start_tcp(*address)
+        except OSError as error:
+            raise UsageError(f"{tcp} cannot be served: {error.strerror}", hint="name another port") from error
         return
     # Nothing but the protocol may reach the client: whatever else writes to stdout goes to stderr.
     wire = os.fdopen(os.dup(1), "wb", buffering=0)
