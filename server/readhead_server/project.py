@@ -310,6 +310,9 @@ class Project:
         if self._was_ready:  # another engine: the model and the corpus may be others than before
             self.again()
         self._was_ready = True
+        for document in list(self.documents.values()):
+            if document.uri not in self._tasks:  # it was given up when the engine could not start
+                self._begin(document, pause=0.0, saved=True)
 
     def _set_board(self, heads: dict[str, str]) -> None:
         self._board = {head: text_stamp(source) for head, source in heads.items()}

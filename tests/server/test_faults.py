@@ -46,7 +46,7 @@ for method in ("textDocument/didOpen", "textDocument/codeLens"):
 server.serve()
 """
 CLIENT = """
-import signal, subprocess, sys
+import json, signal, subprocess, sys
 from pathlib import Path
 signal.signal(signal.SIGUSR1, lambda *_: server.stdin.close())
 root, text = Path(sys.argv[1]), sys.argv[2]
