@@ -202,7 +202,7 @@ async def test_an_engine_that_is_killed_ten_times_ends_in_a_state_that_is_told_a
 async def test_programs_that_hang_crash_or_eat_memory_fail_alone(program_file: Path) -> None:
     bodies = {
         "time-out": "    while True:\n        pass\n",
-        "out of memory": "    x = [np.ones((2000, 2000))]\n    while True:\n        x = x + [x[0] + len(x)]\n",
+        "out of memory": "    x = [np.ones((9000, 9000))]\n    while True:\n        x = x + [x[0] + len(x)]\n",
         "error": "    def deeper(k):\n        return deeper(k + 1)\n    return deeper(0)\n",
     }
     async with editor(program_file.parents[1]) as client:
