@@ -287,6 +287,7 @@ async def test_a_state_folder_that_cannot_be_used_is_told(own_workspace: Path) -
         await client.settled(uri)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("saves", [60, 2000])
 async def test_the_memory_of_server_and_sandbox_is_flat_over_many_saves(program_file: Path, saves: int) -> None:
     async with editor(program_file.parents[1], perplexity=False, blame=False) as client:
