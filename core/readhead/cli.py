@@ -546,6 +546,19 @@ def lsp(
 
 
 @app.command()
+def tui(
+    workspace: Annotated[
+        Path | None,
+        typer.Option(help="Folder that keeps state; by default that of the nearest readhead.toml.", show_default=False),
+    ] = None,
+) -> None:
+    """The terminal app: walk the heads, flip them, watch the perplexity."""
+    import importlib
+
+    importlib.import_module("readhead_tui.start").run(workspace)
+
+
+@app.command()
 @with_options
 def record(options: Options, files: Annotated[list[Path], typer.Argument(help="Program files.")]) -> None:
     """Write held-out scores into program files' metadata."""

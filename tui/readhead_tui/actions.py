@@ -1,0 +1,196 @@
+"""Everything a user can do, in one table: keys, footer, help and command palette are made from it.
+
+An action that cannot be done now says why (`why_not`). Keys can be changed by id in the user's `tui.toml`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from readhead_tui.app import ReadheadApp
+
+VIEWS: Final = {
+    "map": "Map",
+    "head": "Head",
+    "perplexity": "Perplexity",
+    "curve": "Curve",
+    "generate": "Generate",
+    "write": "Write",
+}
+"""Views by id, in the order of their number keys."""
+
+Run = Callable[["ReadheadApp"], Awaitable[None] | None]
+Reason = Callable[["ReadheadApp"], str]
+"""Why an action cannot be done now; empty if it can."""
+
+
+def _always(_app: ReadheadApp) -> str:
+    return ""
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing to do."""
+
+    id: str
+    keys: str
+    """As Textual names them, parted by commas; empty for an action that only the palette has."""
+    label: str
+    """In the footer: a word or two."""
+    meaning: str
+    """In the help and the palette: a sentence."""
+    run: Run
+    views: tuple[str, ...] = ()
+    """Where its keys count; everywhere when empty."""
+    why_not: Reason = _always
+    in_footer: bool = True
+
+    def is_in(self, view: str) -> bool:
+        """Whether its keys count in a view."""
+        return not self.views or view in self.views
+
+
+def _show_view(app: ReadheadApp, view: str) -> None:
+    app.show_view(view)
+
+
+def _no_heads(app: ReadheadApp) -> str:
+    return "" if app.known.cards else app.engine_in_words()
+
+
+def _no_ranking(app: ReadheadApp) -> str:
+    return _no_heads(app) or ("" if app.known.ranked else "the programs are still being ranked")
+
+
+def _no_program(app: ReadheadApp) -> str:
+    return _no_heads(app) or ("" if app.head_view.candidate else f"{app.head} has no program yet: write one with s")
+
+
+def _nothing_to_undo(app: ReadheadApp) -> str:
+    return "" if app.timeline.place > 0 else "nothing was flipped before this"
+
+
+def _nothing_to_redo(app: ReadheadApp) -> str:
+    return "" if app.timeline.place + 1 < len(app.timeline.moments) else "nothing was undone"
+
+
+def _no_board(app: ReadheadApp) -> str:
+    return "" if app.known.board else "no head is in program mode: flip one with space"
+
+
+def _cannot_flip(app: ReadheadApp) -> str:
+    heads = app.heads_meant()
+    if heads & app.known.pending:
+        return "that flip is still on its way"
+    if all(head in app.known.board for head in heads):
+        return _no_heads(app)
+    return _no_ranking(app)
+
+
+_WALK: Final = ("map",)
+_HEAD: Final = ("head",)
+_BOTH: Final = ("map", "head")
+
+ACTIONS: Final[tuple[Action, ...]] = (
+    # ---- flipping
+    Action("flip", "space", "flip", "Flip the head, or the selected heads, between neural and program mode.",
+           lambda app: app.flip(app.heads_meant()), ("map", "head", "perplexity"), _cannot_flip),
+    Action("flip_row", "ctrl+r", "flip layer", "Flip all heads of the layer.",
+           lambda app: app.flip(app.layer_heads()), _BOTH, _no_ranking, in_footer=False),
+    Action("flip_best", "b", "n best", "Put the heads with the best programs into program mode: how many is asked.",
+           lambda app: app.flip_best(), ("map", "head", "perplexity"), _no_ranking),
+    Action("all_neural", "ctrl+n", "all neural", "Put every head back into neural mode.",
+           lambda app: app.flip(set(app.known.board)), (), _no_board, in_footer=False),
+    Action("undo", "u", "undo", "Undo the last flip.", lambda app: app.travel(app.timeline.place - 1), (),
+           _nothing_to_undo),
+    Action("redo", "r,ctrl+y", "redo", "Do again what was undone.", lambda app: app.travel(app.timeline.place + 1), (),
+           _nothing_to_redo, in_footer=False),
+    # ---- the map
+    Action("left", "left,h", "left", "The head to the left.", lambda app: app.walk(0, -1), _WALK, in_footer=False),
+    Action("right", "right,l", "right", "The head to the right.", lambda app: app.walk(0, 1), _WALK, in_footer=False),
+    Action("up", "up,k", "up", "The layer above.", lambda app: app.walk(-1, 0), _WALK, in_footer=False),
+    Action("down", "down,j", "down", "The layer below.", lambda app: app.walk(1, 0), _WALK, in_footer=False),
+    Action("page_up", "pageup", "page up", "Ten layers up.", lambda app: app.walk(-10, 0), _WALK, in_footer=False),
+    Action("page_down", "pagedown", "page down", "Ten layers down.", lambda app: app.walk(10, 0), _WALK,
+           in_footer=False),
+    Action("first", "home", "first head", "The first head of the layer.", lambda app: app.walk(0, -(10**6)), _WALK,
+           in_footer=False),
+    Action("last", "end", "last head", "The last head of the layer.", lambda app: app.walk(0, 10**6), _WALK,
+           in_footer=False),
+    Action("open", "enter", "open", "Look at the head.", lambda app: app.show_view("head"), _WALK),
+    Action("select", "v", "select", "Select the head for the next flip, or leave it out again.",
+           lambda app: app.select({app.head}), _WALK),
+    Action("select_row", "V", "select layer", "Select all heads of the layer, or none of them.",
+           lambda app: app.select(app.layer_heads()), _WALK, in_footer=False),
+    Action("unselect", "escape", "none selected", "Select nothing, and show all heads.",
+           lambda app: app.show_all(), _WALK, in_footer=False),
+    Action("colour", "c", "colour by", "Colour by IoU, lift, impact, category or mode, in turn.",
+           lambda app: app.colour_by_next(), _WALK),
+    Action("impacts", "i", "impacts", "Measure what each head's best program alone does to the perplexity.",
+           lambda app: app.measure_impacts(), _WALK, _no_ranking),
+    Action("filter", "slash", "filter", "Show only some heads: lift < 0.1, program mode, a word of the program.",
+           lambda app: app.ask_filter(), _WALK),
+    Action("zoom_in", "plus,equals_sign", "wider", "Wider cells.", lambda app: app.zoom(1), _WALK, in_footer=False),
+    Action("zoom_out", "minus", "narrower", "Narrower cells.", lambda app: app.zoom(-1), _WALK, in_footer=False),
+    Action("jump", "g", "jump", "Jump to a head: L3H2.", lambda app: app.ask_head(""), ()),
+    Action("jump_spelled", "L", "jump", "Jump to a head by typing its name.", lambda app: app.ask_head("L"), (),
+           in_footer=False),
+    Action("next_head", "right_square_bracket", "next head", "The next head.", lambda app: app.step_head(1), (),
+           in_footer=False),
+    Action("previous_head", "left_square_bracket", "previous head", "The head before.",
+           lambda app: app.step_head(-1), (), in_footer=False),
+    # ---- one head
+    Action("row_up", "up,k", "token up", "The token before looks.", lambda app: app.head_view.move(-1), _HEAD,
+           in_footer=False),
+    Action("row_down", "down,j", "token", "The next token looks.", lambda app: app.head_view.move(1), _HEAD),
+    Action("row_page_up", "pageup", "10 up", "Ten tokens before.", lambda app: app.head_view.move(-10), _HEAD,
+           in_footer=False),
+    Action("row_page_down", "pagedown", "10 down", "Ten tokens on.", lambda app: app.head_view.move(10), _HEAD,
+           in_footer=False),
+    Action("next_text", "right,n", "next text", "The next text.", lambda app: app.head_view.step_text(1), _HEAD),
+    Action("previous_text", "left,N", "previous text", "The text before.",
+           lambda app: app.head_view.step_text(-1), _HEAD, in_footer=False),
+    Action("worst", "w", "worst first", "Go through the texts from the one where the program does worst, or in order.",
+           lambda app: app.head_view.show_worst(), _HEAD, _no_program),
+    Action("own_text", "t", "own text", "Type a text, and see both patterns on it.", lambda app: app.ask_text(), _HEAD,
+           _no_heads),
+    Action("layout", "p", "program", "The program in the place of the pictures, and back.",
+           lambda app: app.toggle_program(), _HEAD),
+    Action("picture", "m", "one picture", "One picture alone, in turn: pattern, prediction, difference, all.",
+           lambda app: app.next_picture(), _HEAD, in_footer=False),
+    Action("candidate", "o", "other program", "The next of the programs that are known for the head.",
+           lambda app: app.step_candidate(1), _HEAD, _no_program),
+    Action("candidate_back", "O", "program before", "The program before it.", lambda app: app.step_candidate(-1),
+           _HEAD, _no_program, in_footer=False),
+    Action("edit", "e", "edit", "Open the program in $EDITOR; it is scored again when you return.",
+           lambda app: app.edit_program(), _BOTH, _no_program),
+    # ---- perplexity
+    Action("controls", "c", "controls", "Measure zero, uniform and first-token attention on the same heads.",
+           lambda app: app.measure_controls(), ("perplexity",), _no_board),
+    Action("save_board", "S", "save", "Save the switchboard to a file.", lambda app: app.ask_save_board(), (),
+           _no_board, in_footer=False),
+    Action("load_board", "O", "load", "Go on with a saved switchboard.", lambda app: app.ask_load_board(),
+           ("perplexity",)),
+    Action("export", "x", "command line", "The command line that measures this switchboard again.",
+           lambda app: app.export_command(), ("perplexity",), _no_board),
+    # ---- everywhere
+    *(
+        Action(f"view_{view}", str(place), name, f"The view: {name}.",
+               partial(_show_view, view=view), in_footer=False)
+        for place, (view, name) in enumerate(VIEWS.items(), 1)
+    ),
+    Action("palette", "P", "colours", "Other colours for numbers, the colourless ones among them.",
+           lambda app: app.next_palette(), in_footer=False),
+    Action("compact", "ctrl+k", "compact", "Without the lines at the top, and back.", lambda app: app.toggle_compact(),
+           in_footer=False),
+    Action("restart", "ctrl+e", "restart engine", "Start the engine anew, with the settings as they are now.",
+           lambda app: app.restart_engine(), in_footer=False),
+    Action("help", "question_mark,f1", "help", "What every key does here.", lambda app: app.show_help()),
+    Action("quit", "q,ctrl+q", "quit", "Leave; the switchboard stays as it is.", lambda app: app.leave()),
+)  # fmt: skip
+
+BY_ID: Final = {action.id: action for action in ACTIONS}

@@ -1,0 +1,708 @@
+"""The app: puts the views together, and does what the table of actions says. Work is the engine's."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.widgets import ContentSwitcher, Static
+from textual.worker import Worker, WorkerState
+
+from readhead.engine import Engine, EngineGoneError, Impacted
+from readhead.engine.client import EngineError
+from readhead.errors import ReadheadError
+from readhead.heads import HeadId
+from readhead_tui import editing, figures
+from readhead_tui.actions import ACTIONS, BY_ID, VIEWS
+from readhead_tui.bars import Keys, TopLine, ViewsLine
+from readhead_tui.card import card_of
+from readhead_tui.colourings import COLOURINGS, LEGENDS
+from readhead_tui.commands import ActionCommands
+from readhead_tui.filters import HINT, read_filter
+from readhead_tui.head_map import HeadMap
+from readhead_tui.head_view import LAYOUTS, HeadView
+from readhead_tui.help_screen import HelpScreen, Welcome
+from readhead_tui.known import Known, counted
+from readhead_tui.link import Attach, EngineSaid, Link
+from readhead_tui.perplexity_view import PerplexityView
+from readhead_tui.preferences import Preferences
+from readhead_tui.question import Check, Question
+from readhead_tui.remembered import Remembered
+from readhead_tui.shades import PALETTES
+from readhead_tui.timeline import Timeline, difference, label_of
+from readhead_tui.watch import Stamps, changed, stamps_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from textual import events
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+    from textual.screen import Screen
+
+_WIDE: Final = 140
+"""Columns from which the map stands beside the other views."""
+_SMALLEST: Final = (40, 12)
+"""Columns and lines that the app needs."""
+_LOOKS_EVERY_S: Final = 0.4
+"""At the program files."""
+_PAUSE_S: Final = 0.12
+"""Without another head, before the engine is asked for one."""
+
+
+class ReadheadApp(App[None]):
+    """One workspace, in a terminal.
+
+    Args:
+        root: of the workspace.
+        preferences: of the user.
+        lasts: whether what is kept in the workspace is there tomorrow.
+        attach: makes the engine; for tests.
+    """
+
+    TITLE = "Readhead"
+    CSS_PATH = "app.tcss"
+    COMMANDS: ClassVar[set[Any]] = App.COMMANDS | {ActionCommands}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(action.keys, f"do('{action.id}')", action.label, id=action.id, show=False)
+        for action in ACTIONS
+        if action.keys
+    ]
+
+    def __init__(
+        self, root: Path, preferences: Preferences | None = None, *, lasts: bool = True, attach: Attach = Engine
+    ) -> None:
+        super().__init__()
+        self.root = root
+        self._lasts = lasts
+        self.preferences = preferences or Preferences()
+        self.remembered = Remembered.read(root)
+        self.known: Known = Known()
+        self.timeline: Timeline = Timeline()
+        self.link: Link = Link(self, root, attach)
+        self.view = "map"
+        self.palette_name = self.remembered.palette or self.preferences.palette
+        self._beside = "head"
+        """The view beside the map, where there is room for both."""
+        self._engine_state: tuple[str, dict[str, Any]] = ("starting", {})
+        self._progress = ""
+        self._jobs = 0
+        self._own_flips = 0
+        self._files: Stamps | None = None
+
+    # ---- putting together --------------------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        """Two lines, the map and the views, two lines."""
+        yield TopLine(id="top")
+        yield ViewsLine(id="views-line")
+        with Horizontal(id="body"):
+            with Vertical(id="left"):
+                yield Static(id="legend", markup=False)
+                yield HeadMap(self.known, id="map")
+                yield Static(id="card", markup=False)
+            with ContentSwitcher(initial="head", id="views"):
+                yield HeadView(self.known, self.link, id="head")
+                yield PerplexityView(self.known, self.timeline, id="perplexity")
+        yield Static(id="perplexity-line", markup=False)
+        yield Keys(id="keys")
+        yield Static("The terminal is too small: 40 × 12 at least.", id="too-small", markup=False)
+
+    @property
+    def map(self) -> HeadMap:
+        """The map of heads."""
+        return self.query_one("#map", HeadMap)
+
+    @property
+    def head_view(self) -> HeadView:
+        """One head."""
+        return self.query_one("#head", HeadView)
+
+    @property
+    def perplexity_view(self) -> PerplexityView:
+        """The flips and what they cost."""
+        return self.query_one("#perplexity", PerplexityView)
+
+    @property
+    def head(self) -> HeadId:
+        """The one under the cursor."""
+        return self.map.cursor
+
+    def on_mount(self) -> None:
+        """Begin where the user left."""
+        self.set_keymap(self.preferences.keys)
+        theme = self.remembered.theme or self.preferences.theme
+        self.theme = theme if theme in self.available_themes else "textual-dark"
+        self.theme_changed_signal.subscribe(self, self._theme_changed)
+        compact = self.remembered.compact
+        self.set_class(self.preferences.compact if compact is None else compact, "-compact")
+        self.map.set_reactive(HeadMap.cursor, _head_of(self.remembered.head))
+        if self.remembered.colouring in COLOURINGS:
+            self.map.colouring = self.remembered.colouring
+        self._paint()
+        self._lay_out()
+        self.show_view(self.remembered.view if self.remembered.view in VIEWS else "map")
+        self.link.engine.start()
+        self.set_interval(_LOOKS_EVERY_S, self._look_at_files)
+        if not self.remembered.welcomed:
+            self.remembered.welcomed = True
+            self.push_screen(Welcome())
+        if not self._lasts:
+            told = "nothing is kept: make a workspace with `readhead init`, or name a folder with --workspace"
+            self.notify(told, title="a workspace for this time only", timeout=10)
+
+    def _theme_changed(self, _theme: object) -> None:
+        self.remembered.theme = self.theme
+        self._redraw()
+
+    async def on_unmount(self) -> None:
+        """Remember, and let go of the engine."""
+        self.remembered.view = self.view
+        try:
+            self.remembered.write(self.root)
+        except ReadheadError as error:
+            self.log.error(str(error))  # noqa: TRY400 - a line of Textual's log
+        await self.link.engine.close()
+
+    # ---- layout ------------------------------------------------------------------------------------------------------
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Side by side, or one view at a time."""
+        self._lay_out(event.size.width, event.size.height)
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the map stands beside the other views."""
+        return self.size.width >= _WIDE
+
+    def _lay_out(self, width: int | None = None, height: int | None = None) -> None:
+        width, height = width or self.size.width, height or self.size.height
+        wide = width >= _WIDE
+        self.set_class(wide, "-wide")
+        self.set_class(width < _SMALLEST[0] or height < _SMALLEST[1], "-tiny")
+        self.query_one("#left").display = wide or self.view == "map"
+        switcher = self.query_one("#views", ContentSwitcher)
+        switcher.display = wide or self.view != "map"
+        switcher.current = self._beside
+        self.call_after_refresh(self._redraw)
+
+    def show_view(self, view: str) -> None:
+        """Go to a view."""
+        self.view = view
+        if view != "map":
+            self._beside = view
+        elif self.is_wide:
+            self._beside = "head"
+        self._lay_out()
+        if view == "head" or (view == "map" and self.is_wide):
+            self.head_view.show(self.head)
+        focus = {"map": "#map", "perplexity": "#moments"}.get(view)
+        self.screen.set_focus(self.query_one(focus) if focus else None)
+        self._redraw()
+
+    def _redraw(self) -> None:
+        """The lines around the views, and the card."""
+        if not self.is_running or not self.query("#keys"):
+            return
+        self.query_one("#top", TopLine).tell(self.known, self.engine_in_words())
+        self.query_one("#views-line", ViewsLine).tell(self.view)
+        self.query_one("#keys", Keys).tell(self.view, self.preferences.keys)
+        self.query_one("#card", Static).update(card_of(self.known, self.head))
+        selected = f"  ·  {counted(len(self.map.selected), 'head')} selected" if self.map.selected else ""
+        shown = f"  ·  only {self.remembered.filter}" if self.remembered.filter else ""
+        colouring = self.map.colouring
+        self.query_one("#legend", Static).update(f" {colouring}: {LEGENDS[colouring]}{shown}{selected}")
+        now = self.timeline.now
+        self.query_one("#perplexity-line", Static).update(" " + figures.line(
+            now.impact if now else None,
+            len(self.known.board),
+            self.known.geometry.size,
+            stale=now is not None and now.stamp != self.known.board_stamp,
+            problem=now.problem if now else "",
+        ))  # fmt: skip
+
+    def _redraw_heads(self) -> None:
+        """What is known of the heads has changed."""
+        self.map.redraw()
+        self.perplexity_view.redraw()
+        self._redraw()
+
+    def _paint(self) -> None:
+        self.map.palette = self.palette_name
+        self.head_view.paint(PALETTES[self.palette_name])
+
+    # ---- actions -----------------------------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys count in their views."""
+        if action == "do" and self.screen is self.screen_stack[0]:
+            return BY_ID[str(parameters[0])].is_in(self.view)
+        return super().check_action(action, parameters)
+
+    async def action_do(self, name: str) -> None:
+        """Do what the table says, or tell why not."""
+        action = BY_ID[name]
+        reason = action.why_not(self)
+        if reason:
+            self.notify(reason, title=action.label, severity="warning")
+            return
+        done = action.run(self)
+        if done is not None:
+            await done
+        self._redraw()
+
+    async def do_from_palette(self, name: str) -> None:
+        """The same, in a view where it counts."""
+        action = BY_ID[name]
+        if not action.is_in(self.view):
+            self.show_view(action.views[0])
+        await self.action_do(name)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Textual's own, without those that the table has."""
+        for command in super().get_system_commands(screen):
+            if command.title not in {"Quit", "Keys"}:
+                yield command
+
+    def _asking(self, label: str, then: Any, *, initial: str = "", hint: str = "", check: Check = str) -> None:  # noqa: ANN401 - a function of the answer
+        """Ask, and go on with the answer."""
+
+        def answered(answer: str | None) -> None:
+            if answer is not None:
+                then(answer)
+            self._redraw()
+
+        self.push_screen(Question(label, initial=initial, hint=hint, check=check), answered)
+
+    # ---- walking -----------------------------------------------------------------------------------------------------
+
+    def walk(self, layers: int, heads: int) -> None:
+        """Move the cursor of the map."""
+        self.map.move(layers, heads)
+
+    def step_head(self, step: int) -> None:
+        """The next head, layer by layer."""
+        geometry = self.known.geometry
+        if geometry.size:
+            place = (geometry.index_of(self.head) + step) % geometry.size
+            self.map.cursor = HeadId(place // geometry.heads, place % geometry.heads)
+
+    def on_head_map_moved(self, event: HeadMap.Moved) -> None:
+        """The other views follow, once the cursor rests."""
+        self.remembered.head = str(event.head)
+        self._redraw()
+        if self.view == "head" or self.is_wide:
+            self.set_timer(_PAUSE_S, partial(self._follow, event.head))
+
+    def _follow(self, head: HeadId) -> None:
+        if head == self.head:
+            self.head_view.show(head)
+
+    def on_head_map_opened(self) -> None:
+        """A double click."""
+        self.show_view("head")
+
+    def layer_heads(self) -> set[HeadId]:
+        """All heads of the cursor's layer that are shown."""
+        row = {HeadId(self.head.layer, index) for index in range(self.known.geometry.heads)}
+        return {head for head in row if self.map.shown(self.known, head)}
+
+    def heads_meant(self) -> set[HeadId]:
+        """The selected heads, or the one under the cursor."""
+        return set(self.map.selected) if self.map.selected and self.view == "map" else {self.head}
+
+    def select(self, heads: set[HeadId]) -> None:
+        """Select these heads too, or leave them out if they were all selected."""
+        selected = self.map.selected
+        self.map.select(selected - heads if heads <= selected else selected | heads)
+
+    def show_all(self) -> None:
+        """No selection, no filter."""
+        self.map.select(set())
+        self._filter("")
+
+    def zoom(self, step: int) -> None:
+        """Other cells."""
+        self.map.zoom_by(step)
+
+    def colour_by_next(self) -> None:
+        """The next colouring."""
+        names = list(COLOURINGS)
+        self.map.colouring = names[(names.index(self.map.colouring) + 1) % len(names)]
+        self.remembered.colouring = self.map.colouring
+        if self.map.colouring == "impact" and not self.known.impacts:
+            self.notify("press i to measure every head's impact", title="impact")
+
+    def ask_head(self, initial: str) -> None:
+        """Which head to go to."""
+        self._asking(
+            "Go to head",
+            self._jump,
+            initial=initial,
+            hint="as L3H2: layer 3, head 2, both from zero",
+            check=lambda text: self.known.geometry.index_of(HeadId.parse(text)),
+        )
+
+    def _jump(self, text: str) -> None:
+        self.map.cursor = HeadId.parse(text)
+
+    def ask_filter(self) -> None:
+        """Which heads to show."""
+        self._asking("Show only heads with", self._filter, initial=self.remembered.filter, hint=HINT, check=read_filter)
+
+    def _filter(self, text: str) -> None:
+        self.remembered.filter = text.strip()
+        count = self.map.show_only(text)
+        if text.strip():
+            self.notify(f"{counted(count, 'head')} of {self.known.geometry.size}", title=f"only {text.strip()}")
+
+    # ---- one head ----------------------------------------------------------------------------------------------------
+
+    def toggle_program(self) -> None:
+        """Pictures or program."""
+        self.head_view.show_layout("maps" if self.head_view.layout_shown == "program" else "program")
+
+    def next_picture(self) -> None:
+        """One picture alone, or all."""
+        pictures = [layout for layout in LAYOUTS if layout != "program"]
+        shown = self.head_view.layout_shown
+        place = pictures.index(shown) if shown in pictures else -1
+        self.head_view.show_layout(pictures[(place + 1) % len(pictures)])
+
+    def step_candidate(self, step: int) -> None:
+        """Another program for the head."""
+        view = self.head_view
+        if view.candidates:
+            view.choose((view.place + step) % len(view.candidates))
+
+    def ask_text(self) -> None:
+        """A text of the user's."""
+        self._asking(
+            "Your text", self.head_view.show_text, initial=self.head_view.own_text, hint="empty for the corpus again"
+        )
+
+    def edit_program(self) -> None:
+        """Open the program's file in the user's editor; one that has none is saved first."""
+        self.link.begin(self._edit(), "edit")
+
+    async def _edit(self) -> None:
+        candidate = self.head_view.candidate
+        if candidate is None or self.head_view.head != self.head:
+            self.head_view.show(self.head)
+            self.notify("look at the head first: enter", severity="warning")
+            return
+        path = candidate.path
+        if not path or not Path(path).is_relative_to(self.known.programs):
+            kept = await self.link.call("keep", source=candidate.source, head=str(self.head))
+            path = kept["path"]
+            self.notify(kept.get("note") or f"saved as {path}", title="edit")
+        with self.suspend():
+            problem = editing.edit(Path(path))
+        self.refresh(layout=True)
+        if problem:
+            self.notify(problem, title="edit", severity="error")
+        await self._look()
+
+    def on_head_view_chosen(self) -> None:
+        """The user prefers another program."""
+        self._redraw()
+
+    # ---- flipping ----------------------------------------------------------------------------------------------------
+
+    def flip(self, heads: set[HeadId]) -> None:
+        """To neural if all are in program mode, else to program mode."""
+        board, chosen = self.known.board, self.known.chosen
+        if all(head in board for head in heads):
+            self._flip(dict.fromkeys(heads), [])
+            return
+        to_program = {head for head in heads if head not in board}
+        given = {head: chosen[head].source for head in to_program if head in chosen}
+        self._flip(given, sorted(to_program - given.keys()))
+
+    def _flip(self, given: Mapping[HeadId, str | None], best: list[HeadId]) -> None:
+        heads = {*given, *best}
+        if heads:
+            self.known.pending |= heads
+            self.map.redraw()
+            self._own_flips += 1
+            self.link.begin(self._flipping(given, best), "flip", exclusive=False)
+
+    async def _flipping(self, given: Mapping[HeadId, str | None], best: list[HeadId]) -> None:
+        try:
+            sources = {str(head): source for head, source in given.items()}
+            found = await self.link.call("flip", heads=sources, best=[str(head) for head in best])
+        except BaseException:
+            self._own_flips -= 1
+            raise
+        finally:
+            self.known.pending -= {*given, *best}
+            self._redraw_heads()
+        refused = found.get("refused") or {}
+        if refused:
+            told = "; ".join(f"{head}: {reason}" for head, reason in list(refused.items())[:3])
+            self.notify(f"{counted(len(refused), 'head')} stayed neural. {told}", title="flip", severity="warning")
+
+    def flip_best(self) -> None:
+        """Ask how many."""
+
+        def read(text: str) -> int:
+            if not text.strip().isdigit() or not 0 < int(text) <= self.known.geometry.size:
+                raise ReadheadError(f"{text!r} is no number of heads", hint=f"1 to {self.known.geometry.size}")
+            return int(text)
+
+        def go(text: str) -> None:
+            self._flip({}, [head for head in self.known.best(read(text)) if head not in self.known.board])
+
+        self._asking("How many of the best heads to put into program mode", go, hint="by IoU on dev", check=read)
+
+    def travel(self, place: int) -> None:
+        """To another moment of the timeline."""
+        self._flip(self.timeline.way_to(place), [])
+
+    def on_perplexity_view_returned(self, event: PerplexityView.Returned) -> None:
+        """The user picked a moment."""
+        self.travel(event.place)
+
+    def _arrive(self, switches: Mapping[str, Any]) -> None:
+        """A switchboard has come about, here or in another front end."""
+        before = dict(self.known.board)
+        self.known.learn_board(switches["heads"], switches["fingerprint"])
+        flip = difference(before, self.known.board)
+        if not self.timeline.moments:
+            label = "as it was"
+        else:
+            label = label_of(flip) if self._own_flips else f"elsewhere: {label_of(flip)}"
+        self._own_flips = max(0, self._own_flips - 1)
+        self.timeline.arrive(self.known.board, self.known.board_stamp, label)
+        self._redraw_heads()
+        self.measure()
+
+    # ---- measuring ---------------------------------------------------------------------------------------------------
+
+    def measure(self, controls: tuple[str, ...] = ()) -> None:
+        """The perplexity of the current switchboard."""
+        self.link.begin(self._measuring(list(controls)), "perplexity")
+
+    async def _measuring(self, controls: list[str]) -> None:
+        def learn(part: Mapping[str, Any]) -> None:
+            if self.timeline.learn(Impacted.read(dict(part))):
+                self.perplexity_view.redraw()
+                self._redraw()
+
+        moment = self.timeline.now
+        try:
+            learn(await self.link.call("perplexity", details=True, controls=controls, on_part=learn))
+        except EngineError as error:
+            if moment is not None:
+                moment.problem = str(error)
+            self._redraw_heads()
+            raise
+
+    def measure_controls(self) -> None:
+        """What other attention on the same heads costs."""
+        self.measure(("zero", "uniform", "first"))
+
+    def measure_impacts(self) -> None:
+        """Every head's best program alone."""
+        self.map.colouring = "impact"
+        self.link.begin(self._measuring_impacts(), "impacts")
+
+    async def _measuring_impacts(self) -> None:
+        done = 0
+
+        def learn(part: Mapping[str, Any]) -> None:
+            nonlocal done
+            done += 1
+            self.known.impacts[HeadId.parse(part["head"])] = part["increase_percent"]
+            self._progress = f"impacts {done}/{self.known.geometry.size}"
+            self.map.redraw()
+            self._redraw()
+
+        try:
+            await self.link.call("impacts", on_part=learn)
+        finally:
+            self._progress = ""
+            self._redraw_heads()
+
+    # ---- switchboards ------------------------------------------------------------------------------------------------
+
+    @property
+    def _boards(self) -> Path:
+        return self.root / "switchboards"
+
+    def ask_save_board(self) -> None:
+        """Under which name."""
+
+        def go(name: str) -> None:
+            self.link.begin(self._saving(self._board_file(name)), "board")
+
+        self._asking("Save the switchboard as", go, hint=f"a name, in {self._boards}", check=self._board_file)
+
+    async def _saving(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        saved = await self.link.call("save_board", path=str(path))
+        self.notify(f"{counted(saved['heads'], 'head')} in {saved['path']}", title="save")
+
+    def ask_load_board(self) -> None:
+        """Which one."""
+        names = sorted(path.stem for path in self._boards.glob("*.json"))
+
+        def go(name: str) -> None:
+            self._own_flips += 1
+            self.link.begin(self.link.call("load_board", path=str(self._board_file(name))), "board")
+
+        hint = f"saved: {', '.join(names)}" if names else f"none is saved in {self._boards} yet: save one with S"
+        self._asking(
+            "Go on with the switchboard", go, initial=names[0] if names else "", hint=hint, check=self._board_file
+        )
+
+    def _board_file(self, name: str) -> Path:
+        if not name.strip() or "/" in name or name.startswith("."):
+            raise ReadheadError(f"{name!r} is no name", hint="letters and digits")
+        return self._boards / f"{name.strip().removesuffix('.json')}.json"
+
+    def export_command(self) -> None:
+        """Save the switchboard, and tell the command that measures it."""
+        self.link.begin(self._exporting(), "board")
+
+    async def _exporting(self) -> None:
+        path = self._boards / f"{self.known.board_stamp or 'neural'}.json"
+        await self._saving(path)
+        command = ["readhead", "replace", "--workspace", str(self.root), "--switchboard", str(path), "--part", "dev"]
+        told = shlex.join(command)
+        self.copy_to_clipboard(told)
+        self.notify(f"{told}\n(also in the clipboard, if your terminal lets it)", title="command line", timeout=20)
+
+    # ---- the engine --------------------------------------------------------------------------------------------------
+
+    def engine_in_words(self) -> str:
+        """What the engine does, or what is wrong with it."""
+        state, facts = self._engine_state
+        if state == "failed":
+            error = facts.get("error") or {}
+            return f"engine failed: {error.get('message', '')} (^e starts it again)"
+        if state != "ready":
+            return f"engine: {state} {self._progress}".rstrip() + " …"
+        return self._progress or ("working" if self._jobs else "ready")
+
+    def on_engine_said(self, event: EngineSaid) -> None:
+        """An event of the engine."""
+        match event.event, event.given:
+            case "state", given:
+                self._engine_changed(given)
+            case "switches", given:
+                self._arrive(given)
+            case "ranked", _:
+                self.link.begin(self._learn_cards(), "cards")
+            case "progress", given:
+                self._progress = f"{given['stage']} {given['done']}/{given['total']}"
+                if given["done"] >= given["total"]:
+                    self._progress = ""
+            case "busy", given:
+                self._jobs = given["jobs"]
+                if not self._jobs:
+                    self._progress = ""
+            case "notice", given:
+                self.notify(given["message"], title="engine", severity="warning")
+        self._redraw()
+
+    def _engine_changed(self, given: Mapping[str, Any]) -> None:
+        state = str(given["state"])
+        before, self._engine_state = self._engine_state[0], (state, dict(given))
+        self._progress = ""
+        if state == "ready":
+            if self.known.learn(given):
+                self.map.geometry_changed()
+            self.link.begin(self._learn_all(), "cards")
+        elif state == "failed":
+            error = given.get("error") or {}
+            told = "\n".join(filter(None, [error.get("message", ""), error.get("hint", ""), "^e starts it again"]))
+            self.notify(told, title="the engine failed", severity="error", timeout=15)
+        elif state == "restarting" and before == "ready":
+            self.known.pending.clear()
+            self.notify("the engine ended; it is started again", title="engine", severity="warning")
+
+    async def _learn_all(self) -> None:
+        """A new engine: what it knows, and how things stand."""
+        await self._learn_cards()
+        self._arrive(await self.link.call("switches"))
+        if self.view == "head" or self.is_wide:
+            self.head_view.show(self.head)
+
+    async def _learn_cards(self) -> None:
+        self.known.learn_cards(await self.link.call("cards"))
+        if self.remembered.filter:
+            self.map.show_only(self.remembered.filter)
+        self._redraw_heads()
+        if self.view == "head" or self.is_wide:
+            self.head_view.load()
+
+    def restart_engine(self) -> None:
+        """Begin anew."""
+        self.link.engine.restart()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Whatever goes wrong in the background reaches the screen."""
+        if event.state is not WorkerState.ERROR:
+            return
+        error = event.worker.error
+        if isinstance(error, EngineGoneError):
+            return  # its state tells
+        hint = getattr(error, "hint", "")
+        known = isinstance(error, ReadheadError)
+        told = str(error) if known else f"{type(error).__name__}: {error}"
+        self.notify(f"{told}\n{hint}".rstrip(), title=event.worker.group, severity="error")
+        self._redraw_heads()
+
+    # ---- files -------------------------------------------------------------------------------------------------------
+
+    def _look_at_files(self) -> None:
+        if self._engine_state[0] == "ready" and self.known.programs:
+            self.link.begin(self._look(), "files")
+
+    async def _look(self) -> None:
+        """Rank anew when a program file has changed."""
+        now = await asyncio.to_thread(stamps_of, Path(self.known.programs))
+        before, self._files = self._files, now
+        files = changed(before, now) if before is not None else set()
+        if not files:
+            return
+        self.known.stale |= {head for head, card in self.known.cards.items() if card.path in files}
+        self._redraw_heads()
+        self.link.begin(self.link.call("rank"), "rank")
+
+    # ---- the rest ----------------------------------------------------------------------------------------------------
+
+    def next_palette(self) -> None:
+        """Other colours."""
+        names = list(PALETTES)
+        self.palette_name = names[(names.index(self.palette_name) + 1) % len(names)]
+        self.remembered.palette = self.palette_name
+        self._paint()
+        self.notify(self.palette_name, title="colours")
+
+    def toggle_compact(self) -> None:
+        """With or without the lines at the top."""
+        self.toggle_class("-compact")
+        self.remembered.compact = self.has_class("-compact")
+
+    def show_help(self) -> None:
+        """All keys."""
+        self.push_screen(HelpScreen(self.view, self.preferences.keys))
+
+    def leave(self) -> None:
+        """The end."""
+        self.exit()
+
+
+def _head_of(text: str) -> HeadId:
+    try:
+        return HeadId.parse(text)
+    except ReadheadError:
+        return HeadId(0, 0)

@@ -1,0 +1,88 @@
+"""The lines at the top and at the bottom: model and engine, the views, the keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rich.text import Text
+from textual.widgets import Static
+
+from readhead_tui.actions import ACTIONS, VIEWS
+
+if TYPE_CHECKING:
+    from readhead_tui.app import ReadheadApp
+    from readhead_tui.known import Known
+
+KEY_NAMES = {
+    "space": "space", "slash": "/", "question_mark": "?", "right_square_bracket": "]", "left_square_bracket": "[",
+    "plus": "+", "minus": "-", "equals_sign": "=", "enter": "enter", "escape": "esc", "up": "↑", "down": "↓",
+    "left": "←", "right": "→", "pageup": "pgup", "pagedown": "pgdn",
+}  # fmt: skip
+"""Keys as people read them."""
+
+
+def key_name(keys: str, *, every: bool = False) -> str:
+    """The first of some keys, or every one, as people read them."""
+    names = [KEY_NAMES.get(key.strip(), key.strip().replace("ctrl+", "^")) for key in keys.split(",") if key.strip()]
+    return " ".join(names) if every else next(iter(names), "")
+
+
+class _Line(Static):
+    """One line that does not wrap."""
+
+    DEFAULT_CSS = """
+    _Line { height: 1; width: 1fr; text-wrap: nowrap; text-overflow: ellipsis; }
+    """
+    ALLOW_SELECT: ClassVar[bool] = False
+    app: ReadheadApp
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - as Textual calls it
+        super().__init__(id=id, markup=False)
+
+
+class TopLine(_Line):
+    """What is looked at, and what the engine does."""
+
+    def tell(self, known: Known, engine: str) -> None:
+        """Draw it anew."""
+        geometry, corpus = known.geometry, known.corpus
+        line = Text(" Readhead ", style="bold reverse")
+        if known.model:
+            told = f"  {known.model}  {geometry.layers} × {geometry.heads} heads  "
+            line.append(told + f"dev {corpus.get('dev', '?')} texts of {corpus.get('length', '?')} tokens")
+        room = self.size.width - line.cell_len - len(engine) - 1
+        line.append(" " * max(2, room) + engine, style="bold" if engine != "ready" else "dim")
+        self.update(line)
+
+
+class ViewsLine(_Line):
+    """The views, with their keys; a click goes there."""
+
+    def tell(self, view: str) -> None:
+        """Draw it anew."""
+        line = Text()
+        for place, (name, label) in enumerate(VIEWS.items(), 1):
+            click: dict[str, Any] = {"@click": f"app.do('view_{name}')"}
+            line.append(f" {place} {label} ", style="bold underline" if name == view else "dim")
+            line.apply_meta(click, line.cell_len - len(label) - 4)
+        self.update(line)
+
+
+class Keys(_Line):
+    """The keys that count here; those that cannot act now are dim."""
+
+    def tell(self, view: str, keymap: dict[str, str]) -> None:
+        """Draw as many as there is room for."""
+        line = Text()
+        wanted = [action for action in ACTIONS if action.in_footer and action.is_in(view)]
+        wanted.sort(key=lambda action: action.id not in {"help", "quit"})  # those are always seen
+        for action in wanted:
+            key = key_name(keymap.get(action.id, action.keys))
+            piece = Text(f" {key} ", style="bold reverse")
+            can = not action.why_not(self.app)
+            piece.append(f" {action.label} ", style="" if can else "dim")
+            piece.apply_meta({"@click": f"app.do('{action.id}')"})
+            if line.cell_len + piece.cell_len > self.size.width:
+                break
+            line.append_text(piece)
+        self.update(line)

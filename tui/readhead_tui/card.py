@@ -1,0 +1,37 @@
+"""A head in a few lines, beneath the map."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from readhead.heads import HeadId
+from readhead_tui.known import Known
+
+
+def card_of(known: Known, head: HeadId) -> Text:
+    """What is known of a head: its best program, how good it is, the next ones."""
+    card, text = known.card(head), Text()
+    text.append(f" {head} ", style="bold reverse")
+    if not known.cards:
+        return text
+    mode = known.mode(head)
+    text.append(f" {'● ' if mode == 'program' else ''}{mode} mode", style="bold" if mode == "program" else "")
+    if head in known.pending:
+        text.append(" …", style="bold")
+    if card.inactive:
+        text.append("  inactive: it looks at the first token only", style="italic")
+    if card.best_iou is None:
+        text.append(f"\nfloor {card.trivial_iou:.3f} ({card.trivial}); programs are being ranked", style="dim")
+        return text
+    text.append(f"\n{card.best}", style="bold")
+    text.append(f"  {card.category}" + ("  (changed since: ~)" if head in known.stale else ""), style="dim")
+    text.append(f"\nIoU {card.best_iou:.3f}", style="bold")
+    text.append(f"  floor {card.trivial_iou:.3f} ({card.trivial})  lift {card.best_iou - card.trivial_iou:+.3f}")
+    if head in known.impacts:
+        impact = known.impacts[head]
+        text.append("  may not stand in" if impact is None else f"  alone {impact:+.2f} % perplexity")
+    text.append(f"\n{card.explanation}", style="italic")
+    others = [f"{row['name']} {row['iou']:.2f}" for row in card.others[1:4]]
+    if others:
+        text.append(f"\nnext: {', '.join(others)}", style="dim")
+    return text

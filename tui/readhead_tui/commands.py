@@ -1,0 +1,40 @@
+"""The table of actions in the command palette."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from readhead_tui.actions import ACTIONS, Action
+from readhead_tui.bars import key_name
+
+if TYPE_CHECKING:
+    from readhead_tui.app import ReadheadApp
+
+
+class ActionCommands(Provider):
+    """Every action; one of another view goes there first."""
+
+    app: ReadheadApp  # type: ignore[assignment]  # a property there
+
+    async def discover(self) -> Hits:
+        """All of them."""
+        for action in ACTIONS:
+            yield DiscoveryHit(_title(action), partial(self.app.do_from_palette, action.id), help=action.meaning)
+
+    async def search(self, query: str) -> Hits:
+        """Those that match."""
+        matcher = self.matcher(query)
+        for action in ACTIONS:
+            title = _title(action)
+            score = max(matcher.match(title), matcher.match(action.meaning))
+            if score > 0:
+                yield Hit(score, matcher.highlight(title), partial(self.app.do_from_palette, action.id),
+                          help=action.meaning)  # fmt: skip
+
+
+def _title(action: Action) -> str:
+    keys = key_name(action.keys)
+    return f"{action.label} ({keys})" if keys else action.label

@@ -1,0 +1,39 @@
+"""Figures in words: the perplexity of a switchboard. No widget here."""
+
+from __future__ import annotations
+
+from readhead.engine import Impacted
+from readhead_tui.known import counted
+
+_BIG = 1000
+
+
+def percent(value: float) -> str:
+    """`+5.0 %`."""
+    return f"{value + 0.0:+.0f} %" if abs(value) >= _BIG else f"{value + 0.0:+.1f} %"
+
+
+def perplexity(value: float) -> str:
+    """With digits that mean something."""
+    return f"{value:.3g}" if value >= _BIG else f"{value:.2f}"
+
+
+def interval(impact: Impacted) -> str:
+    """The 95 % interval, or why there is none."""
+    if impact.low is None or impact.high is None:
+        return f"preliminary, {counted(impact.sequences, 'text')}"
+    return f"[{impact.low:+.1f}, {impact.high:+.1f}]"
+
+
+def line(impact: Impacted | None, heads: int, size: int, *, stale: bool = False, problem: str = "") -> str:
+    """The app's lowest line but one: what the current switchboard costs."""
+    told = f"{heads} of {counted(size, 'head')} in program mode"
+    if problem:
+        return f"perplexity not measured: {problem}  ·  {told}"
+    if impact is None:
+        return f"perplexity …  ·  {told}"
+    shown = (
+        f"perplexity {perplexity(impact.neural_perplexity)} → {perplexity(impact.perplexity)}  "
+        f"{percent(impact.increase_percent)} {interval(impact)}  ·  {told}  ·  dev, {counted(impact.sequences, 'text')}"
+    )
+    return f"stale: {shown}" if stale else shown

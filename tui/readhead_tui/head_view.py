@@ -1,0 +1,363 @@
+"""One head: its pattern beside its program's prediction on a text, a row in words, the program and the other ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import numpy as np
+from rich.text import Text
+from textual import on
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.highlight import highlight
+from textual.message import Message
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from readhead.heads import HeadId
+from readhead.scoring import iou
+from readhead_tui.heat_map import HeatMap
+from readhead_tui.known import Candidate, Known
+from readhead_tui.rows import row_in_text, row_in_words
+from readhead_tui.shades import PALETTES, Palette
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.content import Content
+
+    from readhead.patterns import Array
+    from readhead_tui.link import Link
+
+LAYOUTS: Final = ("maps", "program", "pattern", "prediction", "difference")
+"""What a narrow view shows: all three pictures, the program, or one picture alone."""
+_WIDE: Final = 110
+"""Columns from which pictures and program stand side by side."""
+
+
+@dataclass
+class _Text:
+    """A text with the head's pattern on it."""
+
+    tokens: list[str]
+    pattern: Array
+    prediction: Array | None
+    place: str
+    """Which text it is, in words."""
+
+
+class HeadView(Vertical):
+    """Shows the head that `show` names."""
+
+    DEFAULT_CSS = """
+    HeadView #head-facts { height: auto; max-height: 3; }
+    HeadView #head-maps { width: 1fr; }
+    HeadView #head-heat { height: 1fr; min-height: 4; }
+    HeadView #head-row { height: auto; max-height: 10; }
+    HeadView #head-program { width: 1fr; display: none; }
+    HeadView #candidates { height: auto; max-height: 8; border: none; padding: 0; }
+    HeadView #source { width: auto; }
+    HeadView.-program #head-maps { display: none; }
+    HeadView.-program #head-program { display: block; }
+    HeadView.-wide #head-maps { display: block; width: 3fr; }
+    HeadView.-wide #head-program { display: block; width: 2fr; padding-left: 1; }
+    HeadView.-short #head-row { max-height: 6; }
+    """
+    ALLOW_SELECT: ClassVar[bool] = False
+
+    @dataclass
+    class Chosen(Message):
+        """The user prefers a program for a head."""
+
+        head: HeadId
+        candidate: Candidate
+
+    def __init__(self, known: Known, link: Link, *, id: str | None = None) -> None:  # noqa: A002 - as Textual calls it
+        super().__init__(id=id)
+        self.known = known
+        self.link = link
+        self.head = HeadId(0, 0)
+        self.candidates: list[Candidate] = []
+        self.place = 0
+        """Of the shown one among them."""
+        self.layout_shown: str = LAYOUTS[0]
+        self.own_text = ""
+        self.text_number = 0
+        self.worst: list[dict[str, Any]] | None = None
+        """The texts, worst first, while the user goes through those."""
+        self.row = 1
+        self.palette: Palette = PALETTES["viridis"]
+        self._text: _Text | None = None
+        self._texts = 0
+        self._is_stale = True
+
+    def compose(self) -> ComposeResult:
+        """Facts; pictures and a row; candidates and the program."""
+        yield Static(id="head-facts")
+        with Horizontal():
+            with Vertical(id="head-maps"):
+                with Horizontal(id="head-heat"):
+                    yield HeatMap("pattern", id="pattern")
+                    yield HeatMap("prediction", id="prediction")
+                    yield HeatMap("difference: prediction − pattern", signed=True, id="difference")
+                yield Static(id="head-row")
+            with Vertical(id="head-program"):
+                yield OptionList(id="candidates")
+                with VerticalScroll(id="source-scroll"):
+                    yield Static(id="source")
+
+    # ---- what is shown -----------------------------------------------------------------------------------------------
+
+    @property
+    def candidate(self) -> Candidate | None:
+        """The program that is shown."""
+        return self.candidates[self.place] if self.place < len(self.candidates) else None
+
+    @property
+    def tokens(self) -> int:
+        """Of the text that is shown."""
+        return len(self._text.tokens) if self._text else 0
+
+    def show(self, head: HeadId) -> None:
+        """Another head."""
+        if head != self.head:
+            self.head, self.worst = head, None
+            self.candidates, self.place = [], 0
+            self._is_stale = True
+            self._redraw()
+        self.load()
+
+    def load(self) -> None:
+        """Ask the engine anew; what is shown stays until it answers."""
+        self._is_stale = True
+        self.link.begin(self._load(self.head), "head")
+
+    def choose(self, place: int) -> None:
+        """Show another candidate."""
+        if 0 <= place < len(self.candidates) and place != self.place:
+            self.place, self.worst = place, None
+            self.known.chosen[self.head] = self.candidates[place]
+            self.post_message(self.Chosen(self.head, self.candidates[place]))
+            self._redraw()
+            self.link.begin(self._load_text(self.head), "head")
+
+    def offer(self, candidates: list[Candidate]) -> None:
+        """Programs that were just written for the head."""
+        known = {candidate.source for candidate in self.candidates}
+        self.candidates += [candidate for candidate in candidates if candidate.source not in known]
+        self._redraw()
+
+    async def _load(self, head: HeadId) -> None:
+        rows = await self.link.call("candidates", head=str(head))
+        wanted = self.known.chosen.get(head)
+        self.candidates = [Candidate.read(row) for row in rows]
+        self.place = self._place_of(wanted)
+        await self._load_text(head)
+
+    def _place_of(self, wanted: Candidate | None) -> int:
+        """Of the candidate that the user prefers, by its text, or its file where that was changed."""
+        if wanted is None:
+            return 0
+        for place, candidate in enumerate(self.candidates):
+            if candidate.source == wanted.source or (wanted.path and candidate.path == wanted.path):
+                self.known.chosen[self.head] = candidate
+                return place
+        self.candidates.append(wanted)
+        return len(self.candidates) - 1
+
+    async def _load_text(self, head: HeadId) -> None:
+        given: dict[str, Any] = {"head": str(head)}
+        if self.candidate is not None:
+            given |= {"source": self.candidate.source, "name": self.candidate.name}
+        if self.own_text:
+            given["text"] = self.own_text
+        else:
+            given["sequence"] = self.text_number
+        found = await self.link.call("pattern", **given)
+        prediction = found["prediction"]
+        self._texts = int(found.get("of") or self._texts)
+        self._text = _Text(
+            found["tokens"],
+            np.array(found["pattern"], np.float32),
+            None if prediction is None else np.array(prediction, np.float32),
+            "own text" if self.own_text else self._place_in_words(),
+        )
+        self.row = min(max(self.row, 0), len(self._text.tokens) - 1)
+        self._is_stale = False
+        self._redraw()
+
+    def _place_in_words(self) -> str:
+        told = f"dev text {self.text_number + 1} of {self._texts}"
+        if self.worst is not None:
+            rank = next((k for k, row in enumerate(self.worst, 1) if row["sequence"] == self.text_number), 0)
+            told += f", {'the worst' if rank == 1 else f'{rank}. worst'}"
+        return told
+
+    # ---- texts -------------------------------------------------------------------------------------------------------
+
+    def step_text(self, step: int) -> None:
+        """The next text, in order or by how badly the program does."""
+        if self.own_text:
+            self.own_text = ""
+        elif self.worst:
+            order = [row["sequence"] for row in self.worst]
+            self.text_number = order[(order.index(self.text_number) + step) % len(order)]
+        elif self._texts:
+            self.text_number = (self.text_number + step) % self._texts
+        self.link.begin(self._load_text(self.head), "head")
+
+    def show_worst(self) -> None:
+        """Go through the texts from the worst to the best, or in their order again."""
+        if self.worst is not None:
+            self.worst = None
+            self.link.begin(self._load_text(self.head), "head")
+        elif self.candidate is not None:
+            self.link.begin(self._load_worst(self.head, self.candidate), "head")
+
+    async def _load_worst(self, head: HeadId, candidate: Candidate) -> None:
+        self.own_text = ""
+        rows = await self.link.call("worst_texts", head=str(head), source=candidate.source, name=candidate.name)
+        self.worst = rows
+        self.text_number = rows[0]["sequence"]
+        await self._load_text(head)
+
+    def show_text(self, text: str) -> None:
+        """The user's own text; an empty one goes back to the corpus."""
+        self.own_text, self.worst = text, None
+        self.link.begin(self._load_text(self.head), "head")
+
+    def move(self, step: int) -> None:
+        """To another query."""
+        if self._text is not None:
+            self.point(min(max(0, self.row + step), len(self._text.tokens) - 1))
+
+    def point(self, query: int) -> None:
+        """Tell the row of this query."""
+        self.row = query
+        for heat in self._maps:
+            heat.point(query)
+        self._redraw_row()
+
+    # ---- drawing -----------------------------------------------------------------------------------------------------
+
+    @property
+    def _maps(self) -> list[HeatMap]:
+        """Pattern, prediction and difference."""
+        return list(self.query(HeatMap))
+
+    def paint(self, palette: Palette) -> None:
+        """Draw with other colours."""
+        self.palette = palette
+        for heat in self._maps:
+            heat.paint(palette)
+        self._redraw_row()
+
+    def show_layout(self, layout: str) -> None:
+        """One of `LAYOUTS`."""
+        self.layout_shown = layout
+        self.set_class(layout == "program", "-program")
+        one = layout in {"pattern", "prediction", "difference"}
+        for heat in self._maps:
+            heat.display = not one or heat.id == layout
+
+    def on_resize(self) -> None:
+        """Side by side where there is room."""
+        self.set_class(self.size.width >= _WIDE, "-wide")
+        self.set_class(self.size.height < 20, "-short")  # noqa: PLR2004 - lines
+
+    def _redraw(self) -> None:
+        self.query_one("#head-facts", Static).update(self._facts())
+        text, waiting = self._text, "waiting for the engine"
+        pattern, prediction, difference = self._maps
+        if text is not None:
+            pattern.show(text.pattern)
+            none = "the program gives nothing on this text" if self.candidate else "no program"
+            prediction.show(text.prediction, none)
+            difference.show(None if text.prediction is None else text.prediction - text.pattern, none)
+        else:
+            for heat in (pattern, prediction, difference):
+                heat.show(None, waiting)
+        for heat in (pattern, prediction, difference):
+            heat.point(self.row)
+        self._redraw_row()
+        self._redraw_program()
+
+    def _redraw_row(self) -> None:
+        shown = self.query_one("#head-row", Static)
+        text = self._text
+        if text is None:
+            shown.update("")
+            return
+        lines = row_in_words(text.tokens, self.row, text.pattern, text.prediction)
+        for name, matrix in (("head", text.pattern), ("program", text.prediction)):
+            if matrix is not None:
+                lines.append(f"\n{name:>8}: ", style="dim")
+                lines.append_text(row_in_text(text.tokens, matrix[self.row], self.row, self.palette))
+        shown.update(lines)
+
+    def _facts(self) -> Text:
+        card, candidate = self.known.card(self.head), self.candidate
+        facts = Text()
+        mode = self.known.mode(self.head)
+        facts.append(f" {self.head} ", style="bold reverse")
+        facts.append(f" {'● ' if mode == 'program' else ''}{mode} mode  ", style="bold" if mode == "program" else "")
+        if candidate is None:
+            facts.append("no program yet" if self.known.ranked else "programs are being ranked", style="dim")
+        else:
+            facts.append(candidate.name, style="bold")
+            facts.append(f" ({candidate.origin})  " if candidate.origin else "  ", style="dim")
+            if candidate.iou is not None:
+                facts.append(f"IoU {candidate.iou:.3f}", style="bold")
+                facts.append(
+                    f"  floor {card.trivial_iou:.3f} ({card.trivial})  lift {candidate.iou - card.trivial_iou:+.3f}"
+                )
+        if card.inactive:
+            facts.append("  inactive: it looks at the first token only", style="italic")
+        if self.head in self.known.board and candidate and self.known.board[self.head] != candidate.source:
+            facts.append("  in the model: another text than this one", style="italic")
+        facts.append("\n")
+        if candidate and candidate.explanation:
+            facts.append(f" {candidate.explanation}", style="italic")
+        if self._text is not None:
+            shown = f"   {self._text.place}"
+            if self._text.prediction is not None:
+                shown += f": IoU {iou(self._text.prediction, self._text.pattern):.3f}"
+            facts.append(shown + ("  (stale)" if self._is_stale else ""), style="dim")
+        return facts
+
+    def _redraw_program(self) -> None:
+        listed = self.query_one("#candidates", OptionList)
+        listed.clear_options()
+        listed.add_options([Option(_row(candidate)) for candidate in self.candidates])
+        if self.candidates:
+            listed.highlighted = self.place
+        source = self.query_one("#source", Static)
+        if self.candidate is None:
+            source.update("")
+            return
+        source.update(_highlighted(self.candidate.source))
+
+    @on(OptionList.OptionHighlighted, "#candidates")
+    def _highlight(self, event: OptionList.OptionHighlighted) -> None:
+        event.stop()
+        if self.query_one("#candidates", OptionList).has_focus:
+            self.choose(event.option_index)
+
+    @on(HeatMap.Pointed)
+    def _pointed(self, event: HeatMap.Pointed) -> None:
+        event.stop()
+        self.point(event.query)
+
+
+def _row(candidate: Candidate) -> Text:
+    row = Text(no_wrap=True, overflow="ellipsis")
+    row.append(" ·  " if candidate.iou is None else f"{candidate.iou:.2f}", style="bold")
+    row.append(f"  {candidate.name}")
+    place = candidate.origin or (Path(candidate.path).parent.name if candidate.path else "")
+    row.append(f"  {place}, {candidate.terms} terms", style="dim")
+    return row
+
+
+def _highlighted(source: str) -> Content:
+    """A program's text in colours."""
+    return highlight(source, language="python")

@@ -1,0 +1,92 @@
+"""Help: what every key does; and the first screen of all, with three of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.table import Table
+from rich.text import Text
+from textual.containers import Center, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from readhead_tui.actions import ACTIONS, VIEWS
+from readhead_tui.bars import key_name
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+
+class HelpScreen(ModalScreen[None]):
+    """All actions with their keys; those of the current view first."""
+
+    DEFAULT_CSS = """
+    HelpScreen { align: center middle; }
+    HelpScreen > VerticalScroll { width: 90%; max-width: 110; height: 90%; background: $panel; padding: 1 2; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [("escape,q,f1,question_mark,enter", "leave", "back")]
+
+    def __init__(self, view: str, keymap: dict[str, str]) -> None:
+        super().__init__()
+        self._view, self._keymap = view, keymap
+
+    def compose(self) -> ComposeResult:
+        """One table for each view, and one for what counts everywhere."""
+        with VerticalScroll(can_focus=True):
+            order = [self._view, "", *(view for view in VIEWS if view != self._view)]
+            for view in order:
+                yield Static(VIEWS.get(view, "Everywhere"), classes="heading", markup=False)
+                yield Static(self._table(view))
+            yield Static("\nKeys can be changed by id in tui.toml; see docs/tui.md. esc closes this.", markup=False)
+
+    def _table(self, view: str) -> Table:
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+        table.add_column(no_wrap=True, width=16, style="bold")
+        table.add_column(ratio=1)
+        table.add_column(no_wrap=True, style="dim")
+        for action in ACTIONS:
+            if action.views == () if view == "" else view in action.views:
+                keys = key_name(self._keymap.get(action.id, action.keys), every=True)
+                table.add_row(keys, action.meaning, action.id)
+        return table
+
+    def action_leave(self) -> None:
+        """Back to the views."""
+        self.dismiss(None)
+
+
+class Welcome(ModalScreen[None]):
+    """Three keys, once."""
+
+    DEFAULT_CSS = """
+    Welcome { align: center middle; }
+    Welcome > Vertical { width: 60; max-width: 95%; height: auto; background: $panel; padding: 1 3;
+        border: round $primary; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [("escape,enter,space,q,question_mark", "leave", "begin")]
+
+    def compose(self) -> ComposeResult:
+        """What this is, three keys, how to go on."""
+        text = Text()
+        text.append("Readhead", style="bold")
+        text.append(" reads a model's attention heads as code. Each cell of the map is a head; its number tells how ")
+        text.append("well a short program predicts where it looks.\n\n")
+        for key, meaning in (
+            ("space", "put the program in the head's place, and watch the perplexity"),
+            ("enter", "look at the head: its pattern, the program's, the code"),
+            ("?", "what every other key does"),
+        ):
+            text.append(f" {key} ", style="bold reverse")
+            text.append(f"  {meaning}\n\n")
+        text.append("Arrows walk, u undoes, q leaves. Press a key to begin.", style="dim")
+        with Vertical():
+            yield Center(Static(text))
+
+    def on_key(self) -> None:
+        """Any key will do."""
+        self.dismiss(None)
+
+    def action_leave(self) -> None:
+        """Begin."""
+        self.dismiss(None)

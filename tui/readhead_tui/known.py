@@ -1,0 +1,117 @@
+"""What the app knows of a workspace: plain values, filled by what the engine says. No Textual here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from readhead.engine import Card
+from readhead.heads import Geometry, HeadId
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A program that could stand in for a head."""
+
+    name: str
+    source: str
+    origin: str = ""
+    """`library`, `workspace`, `symbolic` or `ollama`."""
+    iou: float | None = None
+    """On the head, on `dev`."""
+    path: str = ""
+    """Empty for a program without a file."""
+    terms: int = 0
+    lines: int = 0
+    explanation: str = ""
+    category: str = ""
+
+    @classmethod
+    def read(cls, row: Mapping[str, Any]) -> Self:
+        """From what the engine says."""
+        return cls(**{name: row[name] for name in cls.__dataclass_fields__ if name in row})
+
+
+@dataclass
+class Known:
+    """One model in one workspace."""
+
+    model: str = ""
+    geometry: Geometry = field(default_factory=lambda: Geometry(0, 0))
+    corpus: dict[str, Any] = field(default_factory=dict)
+    isolation: str = ""
+    programs: str = ""
+    """Folder of the workspace's program files."""
+    cards: dict[HeadId, Card] = field(default_factory=dict)
+    ranked: bool = False
+    """Whether the cards know the best programs."""
+    board: dict[HeadId, str] = field(default_factory=dict)
+    """Heads in program mode, each with its program's text."""
+    board_stamp: str = ""
+    pending: set[HeadId] = field(default_factory=set)
+    """Heads whose flip is on its way."""
+    impacts: dict[HeadId, float | None] = field(default_factory=dict)
+    """What a head's best program alone does to the perplexity, in percent; None where it may not stand in."""
+    stale: set[HeadId] = field(default_factory=set)
+    """Heads whose best program's file has changed since it was ranked."""
+    chosen: dict[HeadId, Candidate] = field(default_factory=dict)
+    """Programs that the user prefers to the best ones."""
+
+    def learn(self, facts: Mapping[str, Any]) -> bool:
+        """The model and the corpus; whether they are others than before."""
+        geometry = Geometry(int(facts["layers"]), int(facts["heads"]))
+        changed = (facts["model"], geometry, facts["corpus"]) != (self.model, self.geometry, self.corpus)
+        self.model, self.geometry, self.corpus = str(facts["model"]), geometry, dict(facts["corpus"])
+        self.isolation, self.programs = str(facts["isolation"]), str(facts["programs"])
+        if changed:
+            self.cards, self.ranked, self.impacts, self.chosen, self.stale = {}, False, {}, {}, set()
+        return changed
+
+    def learn_cards(self, cards: Iterable[Mapping[str, Any]]) -> set[HeadId]:
+        """What is known of every head; the heads of which something is new."""
+        read = {HeadId.parse(card["head"]): Card.read(dict(card)) for card in cards}
+        changed = {head for head, card in read.items() if self.cards.get(head) != card}
+        for head in changed:
+            before = self.cards.get(head)
+            if before is None or (before.best, before.best_iou) != (read[head].best, read[head].best_iou):
+                self.impacts.pop(head, None)
+        self.cards = read
+        self.stale.clear()
+        self.ranked = any(card.best for card in read.values())
+        return changed
+
+    def learn_board(self, heads: Mapping[str, str], stamp: str) -> set[HeadId]:
+        """The current switchboard; the heads that changed."""
+        board = {HeadId.parse(head): source for head, source in heads.items()}
+        changed = {head for head in board.keys() | self.board.keys() if board.get(head) != self.board.get(head)}
+        self.board, self.board_stamp = board, stamp
+        self.pending -= changed
+        return changed
+
+    def card(self, head: HeadId) -> Card:
+        """What is known of a head; an empty card while nothing is."""
+        return self.cards.get(head) or Card(str(head), "", 0.0, inactive=False)
+
+    def mode(self, head: HeadId) -> str:
+        """`program` or `neural`."""
+        return "program" if head in self.board else "neural"
+
+    def iou(self, head: HeadId) -> float | None:
+        """Of its best program."""
+        return self.card(head).best_iou
+
+    def lift(self, head: HeadId) -> float | None:
+        """IoU of its best program over that of the best trivial one."""
+        card = self.card(head)
+        return None if card.best_iou is None else card.best_iou - card.trivial_iou
+
+    def best(self, count: int) -> list[HeadId]:
+        """The heads whose best programs have the highest IoU."""
+        known = [head for head in self.cards if self.iou(head) is not None]
+        return sorted(known, key=lambda head: (-(self.iou(head) or 0.0), head))[:count]
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 head`, `2 heads`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

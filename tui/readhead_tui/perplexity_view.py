@@ -1,0 +1,130 @@
+"""The perplexity: of the current switchboard, beside its controls, and of every switchboard of this session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.containers import Vertical
+from textual.message import Message
+from textual.widgets import DataTable, Static
+
+from readhead_tui import figures
+from readhead_tui.known import Known, counted
+from readhead_tui.plots import span, whisker
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from readhead_tui.timeline import Moment, Timeline
+
+_PLOT = 28
+"""Columns of the plot."""
+
+
+class PerplexityView(Vertical):
+    """Figures above, the flips below; the cursor goes through them."""
+
+    DEFAULT_CSS = """
+    PerplexityView #figures { height: auto; padding: 0 1 1 1; }
+    PerplexityView #moments { height: 1fr; }
+    """
+    ALLOW_SELECT: ClassVar[bool] = False
+
+    @dataclass
+    class Returned(Message):
+        """The user wants an earlier (or later) switchboard back."""
+
+        place: int
+
+    def __init__(self, known: Known, timeline: Timeline, *, id: str | None = None) -> None:  # noqa: A002 - as Textual
+        super().__init__(id=id)
+        self.known = known
+        self.timeline = timeline
+
+    def compose(self) -> ComposeResult:
+        """Figures and the table of flips."""
+        yield Static(id="figures")
+        yield DataTable(id="moments", cursor_type="row", zebra_stripes=True)
+
+    def on_mount(self) -> None:
+        """The table's columns."""
+        table = self._table
+        for name in ("", "Flip", "Heads", "Perplexity", "Change", "95 %", "Change, with its interval"):
+            table.add_column(name, key=name)
+        self.redraw()
+
+    @property
+    def _table(self) -> DataTable[Text | str]:
+        return self.query_one("#moments", DataTable)
+
+    def redraw(self) -> None:
+        """Something of the timeline has changed."""
+        if not self.is_mounted:
+            return
+        self.query_one("#figures", Static).update(self._figures())
+        table, moments = self._table, self.timeline.moments
+        kept = table.cursor_row
+        table.clear()
+        bounds = [
+            each for moment in moments if moment.impact
+            for each in (moment.impact.increase_percent, moment.impact.low, moment.impact.high)
+        ]  # fmt: skip
+        scale = span(bounds)
+        for place, moment in enumerate(moments):
+            table.add_row(*self._row(place, moment, scale), key=str(place))
+        if moments:
+            table.move_cursor(row=min(kept, len(moments) - 1) if table.has_focus else self.timeline.place)
+
+    def _row(self, place: int, moment: Moment, scale: tuple[float, float]) -> list[Text | str]:
+        mark = Text("▶", style="bold") if place == self.timeline.place else Text("")
+        impact = moment.impact
+        if impact is None:
+            told = Text(moment.problem or "…", style="italic")
+            return [mark, moment.label, str(len(moment.board)), told, "", "", ""]
+        dot = "○" if impact.preliminary else "●"
+        plot = whisker(impact.increase_percent, impact.low, impact.high, scale, _PLOT, dot=dot)
+        return [
+            mark,
+            moment.label,
+            str(len(moment.board)),
+            Text(figures.perplexity(impact.perplexity), justify="right"),
+            Text(figures.percent(impact.increase_percent), justify="right"),
+            Text(figures.interval(impact)),
+            Text(plot),
+        ]
+
+    def _figures(self) -> Text:
+        now, shown = self.timeline.now, Text()
+        if now is None:
+            return Text("waiting for the engine", style="dim")
+        impact = now.impact
+        if impact is None:
+            return Text(f"not measured: {now.problem}" if now.problem else "being measured …")
+        shown.append(
+            f"{figures.perplexity(impact.neural_perplexity)} → {figures.perplexity(impact.perplexity)}", "bold"
+        )
+        shown.append("  neural → hybrid perplexity\n", style="dim")
+        shown.append(f"{figures.percent(impact.increase_percent)} {figures.interval(impact)}", style="bold")
+        shown.append("  change, paired 95 % interval over texts\n", style="dim")
+        if impact.kl is not None and impact.top1_agreement is not None:
+            shown.append(f"KL {impact.kl:.4f} nats, top-1 agreement {impact.top1_agreement:.1%}")
+            shown.append("  next-token distributions, hybrid against neural\n", style="dim")
+        if impact.controls:
+            told = ", ".join(f"{name} {figures.percent(value)}" for name, value in impact.controls.items())
+            shown.append(f"on the same heads instead: {told}\n")
+        if impact.failed:
+            told = ", ".join(f"{head} on {counted(count, 'text')}" for head, count in impact.failed.items())
+            shown.append(f"neural because the program failed: {told}\n", style="italic")
+        corpus = self.known.corpus
+        stamp = f"{self.known.model}, {corpus.get('name', '')} dev, {counted(impact.sequences, 'text')} of "
+        stamp += f"{corpus.get('length', 0)} tokens, switchboard {now.stamp or 'empty'}"
+        shown.append(stamp, style="dim")
+        return shown
+
+    @on(DataTable.RowSelected, "#moments")
+    def _selected(self, event: DataTable.RowSelected) -> None:
+        event.stop()
+        self.post_message(self.Returned(event.cursor_row))

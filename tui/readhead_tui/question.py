@@ -1,0 +1,57 @@
+"""One question in the lowest lines: which head, which filter, how much."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Label
+
+from readhead.errors import ReadheadError
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+Check = Callable[[str], object]
+"""Reads an answer; raises a `ReadheadError` that says what is wrong with it."""
+
+
+class Question(ModalScreen[str | None]):
+    """Asks for a line of text; None when the user turns away. A wrong answer stays, with what is wrong below it."""
+
+    DEFAULT_CSS = """
+    Question { align: center bottom; background: $background 30%; }
+    Question > Vertical { height: auto; max-height: 8; background: $panel; padding: 0 1; border-top: solid $primary; }
+    Question #hint { color: $text-muted; }
+    Question #hint.-wrong { color: $text-error; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "leave", "back")]
+
+    def __init__(self, label: str, *, initial: str = "", hint: str = "", check: Check = str) -> None:
+        super().__init__()
+        self._label, self._initial, self._hint, self._check = label, initial, hint, check
+
+    def compose(self) -> ComposeResult:
+        """The question, the answer, the hint."""
+        with Vertical():
+            yield Label(self._label, markup=False)
+            yield Input(self._initial, select_on_focus=False, compact=True)
+            yield Label(self._hint, id="hint", markup=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Take the answer, if it can be read."""
+        try:
+            self._check(event.value)
+        except ReadheadError as error:
+            hint = self.query_one("#hint", Label)
+            hint.update(f"{error}; {error.hint}" if error.hint else str(error))
+            hint.add_class("-wrong")
+            return
+        self.dismiss(event.value)
+
+    def action_leave(self) -> None:
+        """No answer."""
+        self.dismiss(None)
