@@ -35,6 +35,11 @@ class Bounded(Generic[Key, Value]):
             _, (_, dropped) = self._values.popitem(last=False)
             self.used -= dropped
 
+    def clear(self) -> None:
+        """Forget all."""
+        self._values.clear()
+        self.used = 0
+
     def copy(self) -> Bounded[Key, Value]:
         """The same values; what is put into one is not in the other."""
         again: Bounded[Key, Value] = Bounded(self.memory)

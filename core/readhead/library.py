@@ -127,6 +127,11 @@ class Ranking:
         """Each program's number, by its text."""
         return {program.source: number for number, program in enumerate(self.programs)}
 
+    def order(self, head: int) -> list[int]:
+        """The programs' numbers, the closest to a head first; of equals the one with fewer lines, as for `best`."""
+        lines = np.array([program.lines for program in self.programs])
+        return [int(number) for number in np.lexsort((lines, -self.iou[:, head]))]
+
     def best(self) -> list[int]:
         """For each head the number of its best program; of equals the one with fewer lines."""
         shortest_first = np.argsort([program.lines for program in self.programs], kind="stable")

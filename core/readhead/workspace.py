@@ -258,6 +258,14 @@ class Workspace:
             ).fetchall()
         return {head: json.loads(sources) for head, sources in rows}
 
+    def written_for(self, model: str, head: str) -> list[str]:
+        """All programs that were written for a model's head, whatever with and on whichever corpus."""
+        with _storage(self.state):
+            rows = self._database.execute(
+                "SELECT sources FROM written WHERE model = ? AND head = ? ORDER BY corpus, method", (model, head)
+            ).fetchall()
+        return [source for (sources,) in rows for source in json.loads(sources)]
+
     def current_board(self, model: str) -> dict[str, str]:
         """The heads in program mode now, each with its program's text, in the order of their names."""
         with _storage(self.state):
@@ -305,6 +313,16 @@ class Workspace:
                 "SELECT about, step, place, record FROM candidates WHERE run = ?", (run,)
             ).fetchall()
         return [((about, step, place), json.loads(record)) for about, step, place, record in rows]
+
+    def drafted_for(self, head: str) -> list[dict[str, Any]]:
+        """The candidates of all runs that are about a head of this name, of whichever model."""
+        beginning = f"{head} from "
+        with _storage(self.state):
+            rows = self._database.execute(
+                "SELECT record FROM candidates WHERE about = ? OR substr(about, 1, ?) = ? ORDER BY run, step, place",
+                (head, len(beginning), beginning),
+            ).fetchall()
+        return [json.loads(record) for (record,) in rows]
 
     def note_wrote(self, text: str) -> None:
         """Note that Readhead has written a program file with this text."""

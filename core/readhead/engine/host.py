@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from readhead.engine.address import LOCK, Address, socket_path
+from readhead.engine.address import FILE, LOCK, Address, socket_path
 from readhead.engine.jobs import CancelledJob, Job, Lane, told
 from readhead.engine.wire import LONGEST, encode, receive
 from readhead.workspace import STATE
@@ -28,11 +28,14 @@ from readhead.workspace import STATE
 if TYPE_CHECKING:
     from readhead.engine.works import Works
 
-SLOW = frozenset({"rank", "fit", "front", "refine", "record", "other_heads"})
+SLOW = frozenset({"rank", "fit", "front", "refine", "draft", "record", "other_heads"})
 """Calls that are done in a lane of their own, beside the quick ones."""
-URGENCY = {"score": 0, "flip": 0, "switches": 0, "facts": 0, "cards": 0, "pattern": 1, "worst_texts": 1, "blame": 2}
-"""Which call comes first; those that are not named come last."""
-_LAST = 3
+URGENCY = {
+    "score": 0, "flip": 0, "load_board": 0, "switches": 0, "facts": 0, "cards": 0, "keep": 0, "pattern": 1,
+    "worst_texts": 1, "candidates": 1, "blame": 2, "generate": 4, "impacts": 5, "plan": 6, "curve": 7,
+}  # fmt: skip
+"""Which call comes first. Those that are not named come before the last ones, in whose midst they are answered."""
+UNNAMED = 3
 _LOG = logging.getLogger(__name__)
 
 LEAVES_AFTER_S = 1.0
@@ -84,17 +87,16 @@ class Host:
                 path.unlink()
             address = Address.read(state)
             if address is not None and address.pid == os.getpid():
-                (state / "engine.json").unlink(missing_ok=True)
+                (state / FILE).unlink(missing_ok=True)
 
     # ---- opening -----------------------------------------------------------------------------------------------------
 
-    def _open(self, job: Job) -> None:
+    def _open(self, _job: Job) -> None:
         """In the quick lane."""
         self._tell("state", {"state": "loading"})
         from readhead.engine.works import Works  # noqa: PLC0415 - front ends attach while torch is imported
 
         self._works[self._quick] = Works(self._root, self._tell)
-        del job
 
     def _opened(self, _: object, error: BaseException | None) -> None:
         if error is not None:
@@ -173,17 +175,14 @@ class Host:
         front_end.jobs[number] = job
         self._busy += 1
         self._show_busy()
-        job.urgency = URGENCY.get(method, _LAST)
+        job.urgency = URGENCY.get(method, UNNAMED)
         (self._slow if method in SLOW else self._quick).add(job)
 
     def _do(self, method: str, given: dict[str, Any], reply: Callable[[str, Any], None], job: Job) -> Any:  # noqa: ANN401
         """In a lane."""
-        from readhead.engine.works import METHODS  # noqa: PLC0415 - as above
         from readhead.errors import UsageError  # noqa: PLC0415 - as above
 
         lane = job.lane
-        if method not in METHODS:
-            raise UsageError(f"the engine does not know {method!r}", hint=f"it knows: {', '.join(METHODS)}")
         if lane is None or lane not in self._works:
             raise UsageError("the engine could not open the workspace", hint="see its state")
         result = self._works[lane].call(method, job, partial(reply, "part"), given)

@@ -6,7 +6,7 @@ Both draw with the same random numbers: as long as the two models expect the sam
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,7 @@ from readhead.surrogates.outcome import Continuation
 
 def continue_both(
     model: LoadedModel, hybrid: Hybrid, prompt: str, *, tokens: int = 60, temperature: float = 0.0, seed: int = 0
-) -> Iterator[Continuation]:
+) -> Generator[Continuation, None, None]:
     """What both have written so far, after every token; ends when both have ended.
 
     Args:

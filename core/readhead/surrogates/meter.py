@@ -4,7 +4,7 @@
    layers below it: a switchboard that differs from an earlier one in layer l and above begins at layer l.
 2. The stream is put in by letting every layer below hand it through; masks and positions are built by the model.
 3. Predictions of programs are kept as matrices on the model's device, by (program, batch).
-4. All three memories are bounded; what was forgotten is computed again.
+4. All memories are bounded; what was forgotten is computed again.
 
 Estimates come batch by batch, the first from a few sequences.
 """
@@ -12,7 +12,7 @@ Estimates come batch by batch, the first from a few sequences.
 # ruff: noqa: ANN401 - transformers types neither its layers nor what they give
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any, Final, Self
@@ -40,6 +40,10 @@ _LOGITS: Final = 128 << 20
 """Bytes of one batch's logits."""
 _MEMORY: Final = 1 << 30
 """Bytes for streams, and as many for matrices."""
+_REMEMBERED: Final = 16 << 20
+"""Bytes for losses, and as many for how often programs failed: those of thousands of switchboards."""
+_ENTRY: Final = 200
+"""About the bytes of an entry of these beside its values."""
 _SAME: Final = 1e-4
 """How far logits may move when the lower layers are not run again."""
 
@@ -69,6 +73,9 @@ class Meter:
     ) -> None:
         check_language_model(model.model)
         self.sequences = sequences
+        self.between: Callable[[], object] = lambda: None
+        """Called before each batch, when nothing is under way: another switchboard may be measured there, and what it
+        raises ends the measurement."""
         self._model = model
         self._predictions = predictions
         self._seed = seed
@@ -78,8 +85,8 @@ class Meter:
         self._layers = _layers(model.model, model.geometry.layers)
         self._streams: Bounded[tuple[int, int], Tensor] = Bounded(memory)
         self._matrices: Bounded[tuple[str, int], _Matrix] = Bounded(memory)
-        self._losses: dict[tuple[int, int], Losses] = {}
-        self._failed: dict[tuple[str, int], int] = {}
+        self._losses: Bounded[tuple[int, int], Losses] = Bounded(_REMEMBERED)
+        self._failed: Bounded[tuple[str, int], int] = Bounded(_REMEMBERED)
         self._current: dict[int, dict[int, _Matrix]] | None = None
         self._captured: dict[int, Tensor] = {}
         self._width = 0
@@ -115,7 +122,7 @@ class Meter:
 
     def losses(self, board: Board) -> Losses:
         """`[sequences]`: each sequence's total loss in nats."""
-        return np.concatenate([self._loss(board, batch) for batch in self._batches])
+        return np.concatenate([self._loss(board, batch) for batch in self._in_turn()])
 
     def estimates(self, board: Board, *, within: float = 0.0) -> Iterator[Impact]:
         """A first estimate from a few sequences, and better ones until all are used or the interval is small enough.
@@ -127,7 +134,7 @@ class Meter:
             within: half the width of the interval that is small enough, as a share: 0.005 is half a percent.
         """
         neural, hybrid = np.empty(0), np.empty(0)
-        for batch in self._batches:
+        for batch in self._in_turn():
             neural = np.concatenate([neural, self._loss({}, batch)])
             hybrid = np.concatenate([hybrid, self._loss(board, batch)])
             impact = self._impact(board, neural, hybrid)
@@ -158,19 +165,33 @@ class Meter:
         return list(zip(names, shares.tolist(), strict=True))
 
     def _impact(self, board: Board, neural: Losses, hybrid: Losses) -> Impact:
-        starts = [batch.start for batch in self._batches if batch.start < len(neural)]
+        measured = [batch for batch in self._batches if batch.start < len(neural)]
         failed = {
             head: count
             for head, surrogate in board.items()
-            if (count := sum(self._failed.get((_name(surrogate), start), 0) for start in starts))
+            if (count := sum(self._failures(surrogate, batch) for batch in measured))
         }
         return Impact(neural, hybrid, self._length - 1, len(board), failed=failed, seed=self._seed)
+
+    def _failures(self, surrogate: Surrogate, batch: range) -> int:
+        """Sequences of a batch on which a program gives nothing; remembered."""
+        if isinstance(surrogate, Control):
+            return 0
+        known = self._failed.get((surrogate.source, batch.start))
+        if known is None:
+            found = self._predictions.fetch([surrogate], [self.sequences[place].ids for place in batch])
+            known = sum(prediction.packed is None for prediction in found.values())
+            self._note_failures(surrogate.source, batch, known)
+        return known
+
+    def _note_failures(self, name: str, batch: range, count: int) -> None:
+        self._failed.put((name, batch.start), count, _ENTRY + len(name))
 
     def _compare(self, board: Board, after: slice) -> tuple[float, float]:
         """KL divergence and top-1 agreement, mean over what is expected after some of the tokens."""
         divergence = agreement = 0.0
         tokens = len(self.sequences) * len(range(self._length)[after])
-        for batch in self._batches:
+        for batch in self._in_turn():
             with within_memory(f"the comparison of {len(batch)} texts", self._shorter):
                 own = self._logits({}, batch)[:, after].float()
                 other = self._logits(board, batch)[:, after].float()
@@ -179,6 +200,12 @@ class Meter:
         return divergence / tokens, agreement / tokens
 
     # ---- running -----------------------------------------------------------------------------------------------------
+
+    def _in_turn(self) -> Iterator[range]:
+        """The batches, and `between` before each."""
+        for batch in self._batches:
+            self.between()
+            yield batch
 
     def _cut(self) -> Iterator[range]:
         """Batches: a small one first, the others as large as memory allows."""
@@ -193,7 +220,8 @@ class Meter:
     def _loss(self, board: Board, batch: range) -> Losses:
         """`[B]`, in nats; remembered."""
         key = (batch.start, _prefixes(_by_layer(board), self._model.geometry.layers)[-1])
-        if key not in self._losses:
+        known = self._losses.get(key)
+        if known is None:
             logits = self._logits(board, batch)
             with torch.inference_mode(), within_memory(f"the loss of {len(batch)} texts", self._shorter):
                 targets = torch.tensor([self.sequences[place].ids for place in batch], device=logits.device)
@@ -201,8 +229,9 @@ class Meter:
                 loss = nn.functional.cross_entropy(
                     logits.float().flatten(0, 1), targets.flatten(), ignore_index=_IGNORED, reduction="none"
                 )
-                self._losses[key] = loss.view(len(batch), -1).double().sum(1).cpu().numpy()
-        return self._losses[key]
+                known = loss.view(len(batch), -1).double().sum(1).cpu().numpy()
+            self._losses.put(key, known, _ENTRY + known.nbytes)
+        return known
 
     def _logits(self, board: Board, batch: range) -> Tensor:
         """`[B, n, vocabulary]`, from the lowest layer that has to be run."""
@@ -258,7 +287,7 @@ class Meter:
             else:
                 made = stacked([predictions[name, ids].packed for ids in texts], self._length)
             ready[name] = (made[0].to(self._model.device), made[1])
-            self._failed[name, batch.start] = len(made[1])
+            self._note_failures(name, batch, len(made[1]))
             self._matrices.put((name, batch.start), ready[name], made[0].numel() * made[0].element_size())
         return {
             layer: {head: ready[_name(surrogate)] for head, surrogate in heads.items()}

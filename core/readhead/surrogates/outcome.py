@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from readhead.corpus import Corpus, Part
 from readhead.heads import HeadId
@@ -160,6 +160,29 @@ class Continuation:
             "failed": {str(head): count for head, count in self.failed.items()},
             "left_neural": {str(head): reason for head, reason in self.left_neural.items()},
         }
+
+    def as_sent(self) -> dict[str, Any]:
+        """The whole value for JSON, as the engine tells it; `read` makes it again."""
+        return {
+            **vars(self),
+            "tokens": {name: list(ids) for name, ids in self.tokens.items()},
+            "seconds": dict(self.seconds),
+            "failed": {str(head): count for head, count in self.failed.items()},
+            "left_neural": {str(head): reason for head, reason in self.left_neural.items()},
+        }
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> Self:
+        """The value that `as_sent` made the document from."""
+        return cls(
+            prompt=document["prompt"],
+            neural=document["neural"],
+            hybrid=document["hybrid"],
+            tokens={name: tuple(ids) for name, ids in document["tokens"].items()},
+            seconds=dict(document["seconds"]),
+            failed={HeadId.parse(head): count for head, count in document["failed"].items()},
+            left_neural={HeadId.parse(head): reason for head, reason in document["left_neural"].items()},
+        )
 
     def __rich__(self) -> RenderableType:
         from readhead.surrogates.views import continuation_view  # noqa: PLC0415 - rich only where something is shown

@@ -167,16 +167,31 @@ def measure_curve(
         of: heads that fractions count; by default all that have programs.
         report: called with progress.
     """
-    points = []
-    total = len(fractions) * (1 + len(controls))
+    points: list[CurvePoint] = []
+    measured = curve_points(heads, programs, measure, fractions=fractions, controls=controls, of=of, details=True)
+    for point in measured:
+        points.append(point)
+        if report:
+            report("replace", len(points) * (1 + len(controls)), len(fractions) * (1 + len(controls)))
+    return Curve(order, tuple(points))
+
+
+def curve_points(
+    heads: Sequence[HeadId],
+    programs: Programs,
+    measure: Measure,
+    *,
+    fractions: Sequence[float] = FRACTIONS,
+    controls: Sequence[Control] = (Control.UNIFORM,),
+    of: int | None = None,
+    details: bool = False,
+) -> Iterator[CurvePoint]:
+    """The points of `measure_curve`, each as it is measured; `details` as for `Measure.impact`."""
     for fraction in fractions:
         taken = tuple(heads[: count_of(fraction, of or len(heads))])
-        impact = measure.impact({head: programs[head] for head in taken}, details=True)
+        impact = measure.impact({head: programs[head] for head in taken}, details=details)
         beside = {control.value: measure.impact(dict.fromkeys(taken, control)) for control in controls}
-        points.append(CurvePoint(fraction, taken, impact, beside))
-        if report:
-            report("replace", len(points) * (1 + len(controls)), total)
-    return Curve(order, tuple(points))
+        yield CurvePoint(fraction, taken, impact, beside)
 
 
 def within_budget(

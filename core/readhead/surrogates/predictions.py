@@ -22,6 +22,10 @@ Ids = tuple[int, ...]
 TRIED: Final = 8
 """Texts on which a program is tried before it may stand in for a head."""
 _MEMORY: Final = 512 << 20
+_VERDICTS: Final = 8 << 20
+"""Bytes for why programs may not stand in for a head: those of thousands of programs."""
+_ENTRY: Final = 200
+"""About the bytes of an entry beside its values."""
 _EARLIER_ONLY: Final = "a row may use its own and earlier tokens only; `s.n` grows with every later one"
 
 
@@ -51,7 +55,8 @@ class Predictions:
         self._reader = TokenReader(tokenizer)
         self.sandbox = sandbox
         self._known: Bounded[tuple[str, Ids], Prediction] = Bounded(memory)
-        self._unfit: dict[str, str] = {}
+        self._unfit: Bounded[str, str] = Bounded(_VERDICTS)
+        """Of the programs that were tried; empty for one that may stand in."""
 
     def fetch(self, programs: Iterable[Program], texts: Sequence[Ids]) -> Found:
         """Every program's prediction on every text; those that are not known are run together."""
@@ -65,7 +70,8 @@ class Predictions:
         for lacking, lackers in missing.items():
             for key, prediction in self._run(lackers, lacking):
                 found[key] = prediction
-                self._known.put(key, prediction, 0 if prediction.packed is None else prediction.packed.nbytes)
+                size = 0 if prediction.packed is None else prediction.packed.nbytes
+                self._known.put(key, prediction, _ENTRY + 8 * len(key[1]) + size)
         return found
 
     def refuse_unfit(self, board: Mapping[HeadId, Program], texts: Sequence[Ids]) -> None:
@@ -89,21 +95,24 @@ class Predictions:
     def unfit(self, programs: Iterable[Program], texts: Sequence[Ids]) -> dict[str, str]:
         """The texts of those programs that may not stand in for a head, and why.
 
-        Each program is tried once, on the texts of the first call that brings it.
+        Each program is tried once, on the texts of the first call that brings it, as long as it is remembered.
         """
         listed = {program.source: program for program in programs}
-        untried = {source: program for source, program in sorted(listed.items()) if source not in self._unfit}
+        verdicts = {source: known for source in listed if (known := self._unfit.get(source)) is not None}
+        untried = {source: program for source, program in sorted(listed.items()) if source not in verdicts}
         if untried:
             found = self.fetch(untried.values(), texts)
             for source in untried:
                 failures = [failure for ids in texts if (failure := found[source, ids].failure)]
                 if len(failures) == len(texts):
-                    self._unfit[source] = f"it gives nothing: {_told(failures[0])}"
-            working = [source for source in untried if source not in self._unfit]
+                    verdicts[source] = f"it gives nothing: {_told(failures[0])}"
+            working = [source for source in untried if source not in verdicts]
             leaks = find_look_ahead(working, [self._reader.read(ids) for ids in texts], self.sandbox)
             for source, leak in zip(working, leaks, strict=True):
-                self._unfit[source] = "" if leak is None else f"it looks ahead: {leak}"
-        return {source: reason for source in listed if (reason := self._unfit[source])}
+                verdicts[source] = "" if leak is None else f"it looks ahead: {leak}"
+            for source in untried:
+                self._unfit.put(source, verdicts[source], _ENTRY + len(source) + len(verdicts[source]))
+        return {source: reason for source in listed if (reason := verdicts[source])}
 
     def _run(self, sources: Sequence[str], texts: Sequence[Ids]) -> Iterator[tuple[tuple[str, Ids], Prediction]]:
         self.sandbox.load([self._reader.read(ids) for ids in texts])

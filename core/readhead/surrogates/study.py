@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +17,7 @@ from readhead.program import Program
 from readhead.session import check_length
 from readhead.surrogates.generation import continue_both
 from readhead.surrogates.hybrid import Hybrid, replaced
-from readhead.surrogates.impact import Curve
+from readhead.surrogates.impact import Curve, CurvePoint
 from readhead.surrogates.meter import Meter
 from readhead.surrogates.outcome import Continuation, Guilt, Replacement
 from readhead.surrogates.planner import (
@@ -25,6 +25,7 @@ from readhead.surrogates.planner import (
     Plan,
     Selection,
     count_of,
+    curve_points,
     guilty_heads,
     in_order,
     measure_curve,
@@ -52,6 +53,7 @@ class Study:
         programs: what may stand in for which head; one that has findings, looks ahead or gives nothing leaves its head
             neural, which `neural` tells.
         joint: what fitting the programs' constants together has changed, where that was done.
+        meters: what to measure a part with; by default a new meter each time.
 
     Raises:
         UsageError: for a head that the model does not have, or if no program may stand in for a head.
@@ -63,8 +65,11 @@ class Study:
         programs: Mapping[HeadId, Program],
         *,
         joint: JointFit | None = None,
+        meters: Callable[[Part], AbstractContextManager[Meter]] | None = None,
     ) -> None:
         self.session = session
+        self.meter = meters or self._new_meter
+        """Measures switchboards on a part of the corpus, in a `with` block."""
         self.joint = joint
         self.dev_increase: float | None = None
         """What the heads cost on `dev` that were last selected for a budget, a share."""
@@ -119,8 +124,7 @@ class Study:
         }
 
     @contextmanager
-    def meter(self, part: Part = "dev") -> Iterator[Meter]:
-        """Measures switchboards on a part of the corpus."""
+    def _new_meter(self, part: Part) -> Iterator[Meter]:
         session = self.session
         with Meter(session.model, session.corpus[part], session.predictions, seed=session.seed) as meter:
             yield meter
@@ -171,6 +175,22 @@ class Study:
                 controls=plan.controls,
                 of=self.session.model.geometry.size,
                 report=self.session.report,
+            )
+
+    def points(self, plan: Plan, *, part: Part = "held-out") -> Generator[CurvePoint, None, None]:
+        """Those of `curve`, each as it is measured, without what needs more runs of the model: KL and agreement.
+
+        Close it, or take all of them: until then its meter is on the model.
+        """
+        heads = self.order(plan.order)
+        with self.meter(part) as meter:
+            yield from curve_points(
+                heads,
+                self.programs,
+                meter,
+                fractions=plan.fractions,
+                controls=plan.controls,
+                of=self.session.model.geometry.size,
             )
 
     def replacement(
@@ -244,13 +264,15 @@ class Study:
 
     def generate(
         self, heads: Sequence[HeadId], prompt: str, *, tokens: int = 60, temperature: float = 0.0
-    ) -> Iterator[Continuation]:
+    ) -> Generator[Continuation, None, None]:
         """What the neural model and the one with these heads replaced write after a prompt, token by token."""
         with self.hybrid(heads) as hybrid:
-            for text in continue_both(
+            texts = continue_both(
                 self.session.model, hybrid, prompt, tokens=tokens, temperature=temperature, seed=self.session.seed
-            ):
-                yield replace(text, left_neural=self.neural)
+            )
+            with closing(texts):  # its own block on the model ends before the hybrid's, wherever the reader stops
+                for text in texts:
+                    yield replace(text, left_neural=self.neural)
 
     def answers(
         self, selection: Selection, fractions: Sequence[float], questions: Questions, *, batch_size: int = BATCH_SIZE
