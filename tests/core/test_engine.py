@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from readhead.engine import Engine, EngineGoneError
+from readhead.engine import Engine, EngineGoneError, client
 from readhead.engine.address import Address
 from readhead.engine.client import EngineError
 from readhead.engine.results import Scored, text_stamp
@@ -127,6 +127,25 @@ def test_an_engine_that_is_killed_is_started_again_and_the_switchboard_is_still_
     states = [given["state"] for event, given in events if event == "state"]
     assert states.count("ready") == 2
     assert "restarting" in states
+
+
+@pytest.mark.slow
+def test_an_engine_is_ended_for_its_own_silence_and_not_for_ours(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(engine: Engine) -> None:
+        await engine.ready()
+        first = engine.pid
+        assert first is not None
+        time.sleep(4)  # noqa: ASYNC251 - as an editor in the foreground does
+        await engine.call("facts")
+        await asyncio.sleep(0.5)
+        assert is_alive(first)
+        assert engine.pid == first
+        os.kill(first, signal.SIGSTOP)
+        await until(lambda: not is_alive(first))
+
+    monkeypatch.setattr(client, "_PING_S", 0.1)
+    monkeypatch.setattr(client, "_SILENT_S", 3.0)
+    attached(root, work)
 
 
 @pytest.mark.slow

@@ -192,7 +192,7 @@ class Engine:
                 process = self._spawn()
             if time.monotonic() > deadline:
                 raise TimeoutError
-            await asyncio.sleep(0.05)
+            deadline += await _sleep(0.05)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         now = time.monotonic()
@@ -256,9 +256,10 @@ class Engine:
             call.answer.set_result(message.get("result"))
 
     async def _watch(self) -> None:
-        """End an engine that does not answer any more."""
+        """End an engine that does not answer any more; while we stood still ourselves, the silence was ours."""
         while True:
-            await asyncio.sleep(_PING_S)
+            late = await _sleep(_PING_S)
+            self._pong = min(self._pong + late, time.monotonic())
             self._send({"ping": 1})
             if time.monotonic() - self._pong > _SILENT_S and self.pid is not None:
                 with contextlib.suppress(OSError):
@@ -283,3 +284,10 @@ class Engine:
         self.state, self.facts = state, facts
         self._ready.set()
         self._listener("state", {"state": state, **facts})
+
+
+async def _sleep(seconds: float) -> float:
+    """Sleep; how much longer it took: the loop was blocked, the process was stopped, or the machine was busy."""
+    begun = time.monotonic()
+    await asyncio.sleep(seconds)
+    return max(0.0, time.monotonic() - begun - seconds)

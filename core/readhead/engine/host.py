@@ -32,7 +32,7 @@ SLOW = frozenset({"rank", "fit", "front", "refine", "draft", "record", "other_he
 """Calls that are done in a lane of their own, beside the quick ones."""
 URGENCY = {
     "score": 0, "flip": 0, "load_board": 0, "switches": 0, "facts": 0, "cards": 0, "keep": 0, "pattern": 1,
-    "worst_texts": 1, "candidates": 1, "blame": 2, "generate": 4, "impacts": 5, "plan": 6, "curve": 7,
+    "worst_texts": 1, "candidates": 1, "blame": 2, "rank": 2, "generate": 4, "impacts": 5, "plan": 6, "curve": 7,
 }  # fmt: skip
 """Which call comes first. Those that are not named come before the last ones, in whose midst they are answered."""
 UNNAMED = 3
