@@ -78,7 +78,8 @@ class Keys(_Line):
         """Draw as many as there is room for."""
         line = Text()
         wanted = [action for action in ACTIONS if action.in_footer and action.is_in(view)]
-        wanted.sort(key=lambda action: action.id not in {"help", "quit"})  # those are always seen
+        first = ("help", "quit", "flip")  # those are always seen; then what only this view has
+        wanted.sort(key=lambda action: (action.id not in first, len(action.views) or len(VIEWS)))
         for action in wanted:
             key = key_name(keymap.get(action.id, action.keys))
             piece = Text().append(f" {key} ", style="bold reverse")

@@ -57,8 +57,8 @@ class HeadView(Vertical):
 
     DEFAULT_CSS = """
     HeadView #head-facts { height: 2; text-wrap: nowrap; text-overflow: ellipsis; }
-    HeadView #head-maps { width: 1fr; layout: grid; grid-size: 3; grid-rows: 1fr auto; }
-    HeadView #head-row { height: auto; max-height: 10; column-span: 3; }
+    HeadView #head-maps { width: 1fr; layout: grid; grid-size: 3; grid-rows: 1fr 9; }
+    HeadView #head-row { height: 1fr; column-span: 3; }
     HeadView #head-program { width: 1fr; display: none; }
     HeadView #candidates { height: auto; max-height: 8; border: none; padding: 0; }
     HeadView #source { width: auto; }
@@ -67,9 +67,11 @@ class HeadView(Vertical):
     HeadView.-wide #head-maps { display: block; width: 3fr; }
     HeadView.-wide #head-program { display: block; width: 2fr; padding-left: 1; }
     HeadView.-tall #head-maps { grid-size: 2; grid-rows: 1fr 1fr; grid-gutter: 1 1; }
-    HeadView.-tall #head-row { height: 1fr; max-height: 100%; column-span: 1; padding: 1 0 0 2; }
-    HeadView.-one #head-maps { grid-size: 1; grid-rows: 1fr auto; }
-    HeadView.-one #head-row { height: auto; max-height: 10; column-span: 1; padding: 0; }
+    HeadView.-tall #head-row { height: 1fr; column-span: 1; padding: 1 0 0 2; }
+    HeadView.-one #head-maps { grid-size: 1; grid-rows: 1fr 9; }
+    HeadView.-one #head-row { column-span: 1; padding: 0; }
+    HeadView.-short #head-maps { grid-rows: 1fr 5; }
+    HeadView.-short #candidates { max-height: 4; }
     """
     ALLOW_SELECT: ClassVar[bool] = False
 
@@ -234,8 +236,10 @@ class HeadView(Vertical):
         self.link.begin(self._load_text(self.head), "head")
 
     def move(self, step: int) -> None:
-        """To another query."""
-        if self._text is not None:
+        """To another query; where only the program is seen, to other lines of it."""
+        if self.layout_shown == "program" and not self.has_class("-wide"):
+            self.query_one("#source-scroll", VerticalScroll).scroll_relative(y=step, animate=False)
+        elif self._text is not None:
             self.point(min(max(0, self.row + step), len(self._text.tokens) - 1))
 
     def point(self, query: int) -> None:
