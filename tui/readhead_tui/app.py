@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 _WIDE: Final = 140
 """Columns from which the map stands beside the other views."""
+_LEFT: Final = 46
+"""Columns of the map there, at least."""
 _SMALLEST: Final = (40, 12)
 """Columns and lines that the app needs."""
 _LOOKS_EVERY_S: Final = 0.4
@@ -186,7 +188,9 @@ class ReadheadApp(App[None]):
         wide = width >= _WIDE
         self.set_class(wide, "-wide")
         self.set_class(width < _SMALLEST[0] or height < _SMALLEST[1], "-tiny")
-        self.query_one("#left").display = wide or self.view == "map"
+        left = self.query_one("#left")
+        left.display = wide or self.view == "map"
+        left.styles.width = min(max(_LEFT, self.map.widest + 2), 2 * width // 5) if wide else "1fr"
         switcher = self.query_one("#views", ContentSwitcher)
         switcher.display = wide or self.view != "map"
         switcher.current = self._beside
@@ -619,6 +623,7 @@ class ReadheadApp(App[None]):
         if state == "ready":
             if self.known.learn(given):
                 self.map.geometry_changed()
+                self._lay_out()
             self.link.begin(self._learn_all(), "cards")
         elif state == "failed":
             error = given.get("error") or {}
