@@ -83,12 +83,17 @@ def test_a_program_is_kept_for_a_head_that_it_then_names(works: Works, workspace
     assert row["origin"] == "workspace"
 
 
-def test_what_names_the_head_is_kept_as_it_is_and_a_person_s_file_stays(works: Works, workspace: Path) -> None:
+@pytest.mark.parametrize("whose", ["a person's", "our own"])
+def test_what_names_the_head_is_kept_as_it_is_and_other_files_stay(works: Works, workspace: Path, whose: str) -> None:
     own = workspace / "programs" / "L0H1.py"
-    own.write_text("def head(s):\n    return s.itself\n", "utf-8")
+    if whose == "our own":
+        call(works, "keep", source="def head(s):\n    return s.itself\n", head="L0H1")
+    else:
+        own.write_text("def head(s):\n    return s.itself\n", "utf-8")
     kept = call(works, "keep", source=PROGRAM, head="L0H1")
     assert kept["path"] == str(own.with_name("L0H1_2.py"))
-    assert "is yours" in kept["note"]
+    assert kept["note"] == "L0H1.py was left alone: the program is L0H1_2.py"
+    assert call(works, "keep", source=PROGRAM, head="L0H1") == kept
     assert Path(kept["path"]).read_text("utf-8") == PROGRAM
     assert "s.itself" in own.read_text("utf-8")
 

@@ -13,7 +13,7 @@ from readhead.program import parse
 from readhead.record import measure, with_metadata, with_record, without_record
 from readhead.record import stamp as stamp_of_record
 from readhead.surrogates.switchboard import refuse_findings
-from readhead.synthesis.files import check_folder
+from readhead.synthesis.files import check_folder, save_program
 from readhead.synthesis.front import SIZES, Wanted
 
 if TYPE_CHECKING:
@@ -109,7 +109,8 @@ class Writing:
     def keep(self, _part: Send, source: str, head: str) -> dict[str, Any]:
         """A program saved for a head in the programs folder: where, and what is to be told of it.
 
-        A program that does not name the head names it alone from now on, and loses the scores of other heads.
+        A program that does not name the head names it alone from now on, and loses the scores of other heads. It
+        replaces no other program, whoever wrote that.
         """
         wanted = self._bench.head(head)
         program = parse(as_text("source", source), name=str(wanted))
@@ -117,6 +118,9 @@ class Writing:
         if wanted not in program.metadata.heads:
             named = with_metadata(without_record(source), lambda table: table.update({"heads": [str(wanted)]}))
             program = parse(named, name=str(wanted))
-        check_folder(self._session.workspace.programs)
-        (saved,) = self._session.save_programs([program])
-        return {"path": str(saved.path), "note": saved.note}
+        workspace = self._session.workspace
+        check_folder(workspace.programs)
+        path = save_program(program, workspace.programs, lambda _: False).path
+        workspace.note_wrote(program.source)
+        taken = "" if path.stem == program.name else f"{program.name}.py was left alone: the program is {path.name}"
+        return {"path": str(path), "note": taken}
