@@ -20,6 +20,9 @@ def card_of(known: Known, head: HeadId) -> Text:
         text.append(" …", style="bold")
     if card.inactive:
         text.append("  inactive: it looks at the first token only", style="italic")
+    problem = known.problem(head)
+    if problem is not None:
+        text.append(f"\n! {problem.told}", style="bold")
     if card.best_iou is None:
         text.append(f"\nfloor {card.trivial_iou:.3f} ({card.trivial}); programs are being ranked", style="dim")
         return text

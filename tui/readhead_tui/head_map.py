@@ -231,6 +231,7 @@ class HeadMap(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _text(self, head: HeadId, shown: Shown, mark: str) -> str:
         after = "~" if head in self.known.stale else "+" if head in self.selected else " "
+        after = "!" if self.known.problem(head) is not None else after
         match self.zoom:
             case 2:
                 return f"{mark or ' '}{shown.text:>4}{after}"

@@ -167,12 +167,28 @@ class HeadView(Vertical):
         """Of the candidate that the user prefers, by its text, or its file where that was changed."""
         if wanted is None:
             return 0
-        for place, candidate in enumerate(self.candidates):
-            if candidate.source == wanted.source or (wanted.path and candidate.path == wanted.path):
-                self.known.chosen[self.head] = candidate
-                return place
-        self.candidates.append(wanted)
-        return len(self.candidates) - 1
+        sources = [candidate.source for candidate in self.candidates]
+        paths = [candidate.path for candidate in self.candidates]
+        if wanted.source in sources:
+            place = sources.index(wanted.source)
+        elif wanted.path and wanted.path in paths:
+            place = paths.index(wanted.path)
+            if wanted.iou is None:  # the newer text: the engine has not ranked it yet
+                self.candidates[place] = wanted
+        else:
+            place = len(self.candidates)
+            self.candidates.append(wanted)
+        self.known.chosen[self.head] = self.candidates[place]
+        return place
+
+    async def candidate_of(self, head: HeadId) -> Candidate | None:
+        """The program that is shown for a head, or would be if the head were."""
+        if head in self.known.chosen:
+            return self.known.chosen[head]
+        if head == self.head and self.candidate is not None:
+            return self.candidate
+        rows = await self.link.call("candidates", head=str(head), most=1)
+        return Candidate.read(rows[0]) if rows else None
 
     async def _load_text(self, head: HeadId) -> None:
         given: dict[str, Any] = {"head": str(head)}
@@ -278,8 +294,13 @@ class HeadView(Vertical):
         self.set_class(self.size.height < _SHORT, "-short")
         self.set_class(self.size.height >= _TALL, "-tall")
 
+    def redraw_facts(self) -> None:
+        """What is known of the heads has changed."""
+        if self.is_mounted:
+            self.query_one("#head-facts", Static).update(self._facts())
+
     def _redraw(self) -> None:
-        self.query_one("#head-facts", Static).update(self._facts())
+        self.redraw_facts()
         text, waiting = self._text, "waiting for the engine"
         pattern, prediction, difference = self._maps
         if text is not None:
@@ -324,11 +345,22 @@ class HeadView(Vertical):
                 facts.append(f"IoU {candidate.iou:.3f}", style="bold")
                 lift = candidate.iou - card.trivial_iou
                 facts.append(f"  floor {card.trivial_iou:.3f} {card.trivial}  lift {lift:+.3f}")
+            elif self.known.problem(self.head) is None:
+                facts.append("not scored yet", style="italic")
         if card.inactive:
             facts.append("  inactive: it looks at the first token only", style="italic")
         if self.head in self.known.board and candidate and self.known.board[self.head] != candidate.source:
             facts.append("  in the model: another text than this one", style="italic")
-        facts.append("\n ")
+        return facts.append("\n ").append_text(self._facts_of_text())
+
+    def _facts_of_text(self) -> Text:
+        """Of the program's file and of the text; in the second line."""
+        facts, candidate = Text(), self.candidate
+        problem = self.known.problem(self.head)
+        if problem is not None:
+            facts.append(f"! {problem.told}  ", style="bold")
+        if self.head in self.known.stale:
+            facts.append("~ the file has changed  ", style="italic")
         if self._text is not None:
             shown = self._text.place
             if self._text.prediction is not None:

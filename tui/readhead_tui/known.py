@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from readhead.engine import Card
 from readhead.heads import Geometry, HeadId
+from readhead.program import Program
+from readhead_tui.watch import Broken, News
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,18 @@ class Candidate:
         """From what the engine says."""
         return cls(**{name: row[name] for name in cls.__dataclass_fields__ if name in row})
 
+    def of_program(self, program: Program) -> Self:
+        """Another text in the same place, not scored yet."""
+        return replace(
+            self,
+            source=program.source,
+            iou=None,
+            terms=program.terms,
+            lines=program.lines,
+            explanation=program.explanation,
+            category=program.metadata.category,
+        )
+
 
 @dataclass
 class Known:
@@ -55,6 +69,8 @@ class Known:
     """What a head's best program alone does to the perplexity, in percent; None where it may not stand in."""
     stale: set[HeadId] = field(default_factory=set)
     """Heads whose best program's file has changed since it was ranked."""
+    broken: dict[str, Broken] = field(default_factory=dict)
+    """Program files that cannot be ranked, or fail, by path."""
     chosen: dict[HeadId, Candidate] = field(default_factory=dict)
     """Programs that the user prefers to the best ones."""
 
@@ -80,6 +96,29 @@ class Known:
         self.stale.clear()
         self.ranked = any(card.best for card in read.values())
         return changed
+
+    def learn_files(self, news: News) -> None:
+        """What has changed in the folder of programs; heads whose best program that was are stale."""
+        owners = {
+            path: frozenset(head for head, card in self.cards.items() if card.path == path) for path in news.files
+        }
+        self.stale |= frozenset().union(*owners.values())
+        for path in news.files:
+            before = self.broken.pop(path, None)
+            if before is not None and path in news.broken:
+                owners[path] |= before.heads
+        for path, broken in news.broken.items():
+            self.broken[path] = replace(broken, heads=broken.heads | owners.get(path, frozenset()))
+        for head, candidate in list(self.chosen.items()):
+            if candidate.path in news.programs:
+                if news.programs[candidate.path].source != candidate.source:
+                    self.chosen[head] = candidate.of_program(news.programs[candidate.path])
+            elif candidate.path in news.files - news.broken.keys():
+                del self.chosen[head]
+
+    def problem(self, head: HeadId) -> Broken | None:
+        """A broken file that is a program of this head, if there is one."""
+        return next((broken for broken in self.broken.values() if head in broken.heads), None)
 
     def learn_board(self, heads: Mapping[str, str], stamp: str) -> set[HeadId]:
         """The current switchboard; the heads that changed."""
