@@ -70,6 +70,22 @@ def _no_program(app: ReadheadApp) -> str:
     return _no_heads(app) or ("" if app.head_view.candidate else f"{app.head} has no program yet: write one with s")
 
 
+def _cannot_edit(app: ReadheadApp) -> str:
+    return "" if app.head in app.known.chosen or app.known.problem(app.head) else _no_ranking(app)
+
+
+def _cannot_write(app: ReadheadApp) -> str:
+    return _no_heads(app) or app.write_view.why_not_begin()
+
+
+def _cannot_refine(app: ReadheadApp) -> str:
+    return _cannot_edit(app) or app.write_view.why_not_begin()
+
+
+def _no_found(app: ReadheadApp) -> str:
+    return app.write_view.why_no_program()
+
+
 def _nothing_to_undo(app: ReadheadApp) -> str:
     return "" if app.timeline.place > 0 else "nothing was flipped before this"
 
@@ -94,11 +110,12 @@ def _cannot_flip(app: ReadheadApp) -> str:
 _WALK: Final = ("map",)
 _HEAD: Final = ("head",)
 _BOTH: Final = ("map", "head")
+_WRITE: Final = ("write",)
 
 ACTIONS: Final[tuple[Action, ...]] = (
     # ---- flipping
     Action("flip", "space", "flip", "Flip the head, or the selected heads, between neural and program mode.",
-           lambda app: app.flip(app.heads_meant()), ("map", "head", "perplexity"), _cannot_flip),
+           lambda app: app.flip(app.heads_meant()), ("map", "head", "perplexity", "write"), _cannot_flip),
     Action("flip_row", "ctrl+r", "flip layer", "Flip all heads of the layer.",
            lambda app: app.flip(app.layer_heads()), _BOTH, _no_ranking, in_footer=False),
     Action("flip_best", "b", "n best", "Put the heads with the best programs into program mode: how many is asked.",
@@ -167,7 +184,35 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("candidate_back", "O", "program before", "The program before it.", lambda app: app.step_candidate(-1),
            _HEAD, _no_program, in_footer=False),
     Action("edit", "e", "edit", "Open the program in $EDITOR; it is scored again when you return.",
-           lambda app: app.edit_program(), _BOTH, _no_program),
+           lambda app: app.edit_program(), (*_BOTH, "write"), _cannot_edit),
+    # ---- writing
+    Action("search", "s", "search", "Search for programs for the head, without a language model.",
+           lambda app: app.write("search"), (*_BOTH, "write"), _cannot_write),
+    Action("ask", "a", "ask Ollama", "Have a language model write programs for the head.",
+           lambda app: app.write("draft"), (*_BOTH, "write"), _cannot_write),
+    Action("refine", "f", "refine", "Have a language model refine the program that is shown for the head.",
+           lambda app: app.write("refine"), (*_BOTH, "write"), _cannot_refine),
+    Action("use", "enter", "show", "Make the highlighted program the one that is shown for the head, and flipped.",
+           lambda app: app.write_view.use(), _WRITE, _no_found),
+    Action("keep", "w", "keep", "Keep the highlighted program as a file in the programs folder.",
+           lambda app: app.keep_program(), _WRITE, _no_found),
+    Action("found_up", "up,k", "program above", "The program above.", lambda app: app.write_view.move(-1), _WRITE,
+           in_footer=False),
+    Action("found_down", "down,j", "program below", "The program below.", lambda app: app.write_view.move(1), _WRITE,
+           in_footer=False),
+    Action("steps", "v", "steps", "What was done, step by step, in the place of the program, and back.",
+           lambda app: app.write_view.toggle_steps(), _WRITE, lambda app: app.write_view.why_no_steps(),
+           in_footer=False),
+    Action("program_up", "pageup", "program up", "Lines of the program above.",
+           lambda app: app.write_view.scroll_program(-5), _WRITE, in_footer=False),
+    Action("program_down", "pagedown", "program down", "Lines of the program below.",
+           lambda app: app.write_view.scroll_program(5), _WRITE, in_footer=False),
+    Action("more_terms", "plus,equals_sign", "more terms", "Larger programs, from the next run on.",
+           lambda app: app.write_view.change_terms(1), _WRITE, in_footer=False),
+    Action("fewer_terms", "minus", "fewer terms", "Smaller programs, from the next run on.",
+           lambda app: app.write_view.change_terms(-1), _WRITE, in_footer=False),
+    Action("cancel", "escape", "cancel", "End what is going on here; what came so far stays.",
+           lambda app: app.write_view.cancel(), _WRITE, lambda app: app.write_view.why_not_cancel(), in_footer=False),
     # ---- perplexity
     Action("controls", "c", "controls", "Measure zero, uniform and first-token attention on the same heads.",
            lambda app: app.measure_controls(), ("perplexity",), _no_board),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 from functools import partial
 from pathlib import Path
@@ -24,11 +23,12 @@ from readhead_tui.bars import Keys, TopLine, ViewsLine
 from readhead_tui.card import card_of
 from readhead_tui.colourings import COLOURINGS, LEGENDS
 from readhead_tui.commands import ActionCommands
+from readhead_tui.files import Files
 from readhead_tui.filters import HINT, read_filter
 from readhead_tui.head_map import HeadMap
 from readhead_tui.head_view import LAYOUTS, HeadView
 from readhead_tui.help_screen import HelpScreen, Welcome
-from readhead_tui.known import Known, counted
+from readhead_tui.known import Candidate, Known, counted
 from readhead_tui.link import Attach, EngineSaid, Link
 from readhead_tui.perplexity_view import PerplexityView
 from readhead_tui.preferences import Preferences
@@ -36,7 +36,7 @@ from readhead_tui.question import Check, Question
 from readhead_tui.remembered import Remembered
 from readhead_tui.shades import PALETTES
 from readhead_tui.timeline import Timeline, difference, label_of
-from readhead_tui.watch import Stamps, changed, stamps_of
+from readhead_tui.write_view import WriteView
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -46,13 +46,15 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.screen import Screen
 
+    from readhead_tui.writings import Kind
+
 _WIDE: Final = 140
 """Columns from which the map stands beside the other views."""
 _LEFT: Final = 46
 """Columns of the map there, at least."""
 _SMALLEST: Final = (40, 12)
 """Columns and lines that the app needs."""
-_LOOKS_EVERY_S: Final = 0.4
+_LOOKS_EVERY_S: Final = 0.25
 """At the program files."""
 _PAUSE_S: Final = 0.12
 """Without another head, before the engine is asked for one."""
@@ -96,7 +98,7 @@ class ReadheadApp(App[None]):
         self._progress = ""
         self._jobs = 0
         self._own_flips = 0
-        self._files: Stamps | None = None
+        self.files = Files(self, self._redraw_heads)
 
     # ---- putting together --------------------------------------------------------------------------------------------
 
@@ -112,6 +114,7 @@ class ReadheadApp(App[None]):
             with ContentSwitcher(initial="head", id="views"):
                 yield HeadView(self.known, self.link, id="head")
                 yield PerplexityView(self.known, self.timeline, id="perplexity")
+                yield WriteView(self.known, self.link, id="write")
         yield Static(id="perplexity-line", markup=False)
         yield Keys(id="keys")
         yield Static("The terminal is too small: 40 × 12 at least.", id="too-small", markup=False)
@@ -130,6 +133,11 @@ class ReadheadApp(App[None]):
     def perplexity_view(self) -> PerplexityView:
         """The flips and what they cost."""
         return self.query_one("#perplexity", PerplexityView)
+
+    @property
+    def write_view(self) -> WriteView:
+        """The search and the language model at work."""
+        return self.query_one("#write", WriteView)
 
     @property
     def head(self) -> HeadId:
@@ -206,6 +214,7 @@ class ReadheadApp(App[None]):
         self._lay_out()
         if view == "head" or (view == "map" and self.is_wide):
             self.head_view.show(self.head)
+        self.write_view.show(self.head)
         focus = {"map": "#map", "perplexity": "#moments"}.get(view)
         self.screen.set_focus(self.query_one(focus) if focus else None)
         self._redraw()
@@ -234,7 +243,9 @@ class ReadheadApp(App[None]):
     def _redraw_heads(self) -> None:
         """What is known of the heads has changed."""
         self.map.redraw()
+        self.head_view.redraw_facts()
         self.perplexity_view.redraw()
+        self.write_view.redraw()
         self._redraw()
 
     def _paint(self) -> None:
@@ -300,6 +311,7 @@ class ReadheadApp(App[None]):
     def on_head_map_moved(self, event: HeadMap.Moved) -> None:
         """The other views follow, once the cursor rests."""
         self.remembered.head = str(event.head)
+        self.write_view.show(event.head)
         self._redraw()
         if self.view == "head" or self.is_wide:
             self.set_timer(_PAUSE_S, partial(self._follow, event.head))
@@ -393,28 +405,48 @@ class ReadheadApp(App[None]):
 
     def edit_program(self) -> None:
         """Open the program's file in the user's editor; one that has none is saved first."""
-        self.link.begin(self._edit(), "edit")
-
-    async def _edit(self) -> None:
-        candidate = self.head_view.candidate
-        if candidate is None or self.head_view.head != self.head:
-            self.head_view.show(self.head)
-            self.notify("look at the head first: enter", severity="warning")
-            return
-        path = candidate.path
-        if not path or not Path(path).is_relative_to(self.known.programs):
-            kept = await self.link.call("keep", source=candidate.source, head=str(self.head))
-            path = kept["path"]
-            self.notify(kept.get("note") or f"saved as {path}", title="edit")
-        with self.suspend():
-            problem = editing.edit(Path(path))
-        self.refresh(layout=True)
-        if problem:
-            self.notify(problem, title="edit", severity="error")
-        await self._look()
+        self.link.begin(editing.edit_program(self), "edit")
 
     def on_head_view_chosen(self) -> None:
         """The user prefers another program."""
+        self._redraw()
+
+    # ---- writing -----------------------------------------------------------------------------------------------------
+
+    def write(self, kind: Kind) -> None:
+        """Have programs written for the head; to see it go on, to the view of writing."""
+        self.show_view("write")
+        if kind == "refine":
+            self.link.begin(self._refining(self.head), "candidates")
+        else:
+            self.write_view.begin(kind, self.head)
+
+    async def _refining(self, head: HeadId) -> None:
+        subject = await self.head_view.candidate_of(head)
+        if subject is not None:
+            self.write_view.begin("refine", head, subject)
+
+    def keep_program(self) -> None:
+        """The highlighted program of the view of writing as a file of the workspace."""
+        found = self.write_view.found
+        if found is not None:
+            self.link.begin(editing.keep_program(self, found.candidate, self.head), "keep")
+
+    def on_write_view_used(self, event: WriteView.Used) -> None:
+        """A program that was written is to be the one that is shown."""
+        self.show_program(event.head, event.candidate)
+        self.notify(f"shown for {event.head}: 2 looks at it, space flips it, w keeps it as a file", title="write")
+
+    def show_program(self, head: HeadId, candidate: Candidate) -> None:
+        """Have a program shown for a head from now on."""
+        self.known.chosen[head] = candidate
+        if self.head_view.head == head:
+            self.head_view.offer([candidate])
+            self.head_view.choose([each.source for each in self.head_view.candidates].index(candidate.source))
+        self._redraw_heads()
+
+    def on_write_view_changed(self) -> None:
+        """Other keys can act."""
         self._redraw()
 
     # ---- flipping ----------------------------------------------------------------------------------------------------
@@ -608,6 +640,7 @@ class ReadheadApp(App[None]):
                 self._progress = f"{given['stage']} {given['done']}/{given['total']}"
                 if given["done"] >= given["total"]:
                     self._progress = ""
+                self.write_view.progressed(given)
             case "busy", given:
                 self._jobs = given["jobs"]
                 if not self._jobs:
@@ -669,18 +702,7 @@ class ReadheadApp(App[None]):
 
     def _look_at_files(self) -> None:
         if self._engine_state[0] == "ready" and self.known.programs:
-            self.link.begin(self._look(), "files")
-
-    async def _look(self) -> None:
-        """Rank anew when a program file has changed."""
-        now = await asyncio.to_thread(stamps_of, Path(self.known.programs))
-        before, self._files = self._files, now
-        files = changed(before, now) if before is not None else set()
-        if not files:
-            return
-        self.known.stale |= {head for head, card in self.known.cards.items() if card.path in files}
-        self._redraw_heads()
-        self.link.begin(self.link.call("rank"), "rank")
+            self.files.begin_look()
 
     # ---- the rest ----------------------------------------------------------------------------------------------------
 
