@@ -18,6 +18,9 @@ def card_of(known: Known, head: HeadId) -> Text:
     text.append(f" {'● ' if mode == 'program' else ''}{mode} mode", style="bold" if mode == "program" else "")
     if head in known.pending:
         text.append(" …", style="bold")
+    chosen = known.chosen.get(head)
+    if chosen is not None and (chosen.name, chosen.path) != (card.best, card.path):
+        text.append(f"  chosen: {chosen.name}" + ("" if chosen.iou is None else f" {chosen.iou:.3f}"), style="bold")
     if card.inactive:
         text.append("  inactive: it looks at the first token only", style="italic")
     problem = known.problem(head)

@@ -133,14 +133,35 @@ async def edit_program(app: ReadheadApp) -> None:
         app.notify(told, title="kept")
     if problem:
         app.notify(problem, title="edit", severity="warning")
+    edited = None
     if stamp(path) is None:
         app.notify(f"{path} is gone", title="edit", severity="warning")
     elif stamp(path) != before:
-        with suppress(ProgramError):  # whoever looks at the files tells what is wrong with it
-            program = read_program(path)
-            if not program.findings:
-                app.known.chosen[head] = candidate.of_program(program)
+        edited = _new_text(candidate, path)
+    if edited is not None:
+        app.known.chosen[head] = edited
     await app.files.look()
+    if edited is not None:
+        await _score(app, edited, candidate.iou, head)
+
+
+def _new_text(candidate: Candidate, path: Path) -> Candidate | None:
+    """The program as the editor has left it; None for one that cannot be run, which the look at the files tells."""
+    try:
+        program = read_program(path)
+    except ProgramError:
+        return None
+    return None if program.findings else candidate.of_program(program)
+
+
+async def _score(app: ReadheadApp, edited: Candidate, before: float | None, head: HeadId) -> None:
+    """Say at once what the edit has done to the score; the ranking takes longer."""
+    rows = await app.link.call("score", source=edited.source, heads=[str(head)], mistakes=0)
+    now = float(rows[0]["iou"])
+    if app.known.chosen.get(head) == edited:
+        app.known.chosen[head] = replace(edited, iou=now)
+    was = "" if before is None else f"{before:.3f} → "
+    app.notify(f"{Path(edited.path).name} on {head}: IoU {was}{now:.3f}", title="edit")
 
 
 async def _file_of(app: ReadheadApp, head: HeadId) -> tuple[Path, Candidate, str]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _TRIED: Final = 4
 """Changed programs that are run at once to see whether they fail; many that change together come from a command."""
+_SHOWS_S: Final = 0.5
+"""For the new scores to be shown, before programs are tried."""
 _TOLD: Final = 3
 """Broken files in one message."""
 
@@ -59,6 +61,7 @@ class Files:
 
     async def _rank(self, news: News) -> None:
         await self._app.link.call("rank")
+        await asyncio.sleep(_SHOWS_S)
         for path, program in list(news.programs.items())[:_TRIED]:
             failing = await self._failing(path, program)
             if failing is not None:

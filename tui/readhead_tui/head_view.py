@@ -161,12 +161,13 @@ class HeadView(Vertical):
         wanted = self.known.chosen.get(head)
         self.candidates = [Candidate.read(row) for row in rows]
         self.place = self._place_of(wanted)
+        self.redraw_facts()  # the pictures take longer
         await self._load_text(head)
 
     def _place_of(self, wanted: Candidate | None) -> int:
         """Of the candidate that the user prefers, by its text, or its file where that was changed."""
         if wanted is None:
-            return 0
+            return self._best_of(self.head, self.candidates)
         sources = [candidate.source for candidate in self.candidates]
         paths = [candidate.path for candidate in self.candidates]
         if wanted.source in sources:
@@ -187,8 +188,13 @@ class HeadView(Vertical):
             return self.known.chosen[head]
         if head == self.head and self.candidate is not None:
             return self.candidate
-        rows = await self.link.call("candidates", head=str(head), most=1)
-        return Candidate.read(rows[0]) if rows else None
+        rows = [Candidate.read(row) for row in await self.link.call("candidates", head=str(head))]
+        return rows[self._best_of(head, rows)] if rows else None
+
+    def _best_of(self, head: HeadId, candidates: list[Candidate]) -> int:
+        """The place of the program that the head's card names and a flip takes; else of the closest."""
+        path = self.known.card(head).path
+        return next((place for place, each in enumerate(candidates) if path and each.path == path), 0)
 
     async def _load_text(self, head: HeadId) -> None:
         given: dict[str, Any] = {"head": str(head)}

@@ -112,9 +112,8 @@ class Writing:
     # ---- what the engine tells ---------------------------------------------------------------------------------------
 
     def learn_step(self, part: Mapping[str, Any]) -> None:
-        """A line of a language model's work; the newest is the last."""
+        """A line of a language model's work, or what it has become."""
         step = Step(**{name: part[name] for name in Step.__dataclass_fields__ if name in part})
-        self.steps.pop(step.name, None)
         self.steps[step.name] = step
 
     def learn_progress(self, stage: str, done: int, total: int) -> None:
