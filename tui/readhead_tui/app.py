@@ -393,7 +393,7 @@ class ReadheadApp(App[None]):
 
     def edit_program(self) -> None:
         """Open the program's file in the user's editor; one that has none is saved first."""
-        self.link.begin(self._edit(), "edit")
+        self.link.begin(self._edit, "edit")
 
     async def _edit(self) -> None:
         candidate = self.head_view.candidate
@@ -435,7 +435,7 @@ class ReadheadApp(App[None]):
             self.known.pending |= heads
             self.map.redraw()
             self._own_flips += 1
-            self.link.begin(self._flipping(given, best), "flip", exclusive=False)
+            self.link.begin(partial(self._flipping, given, best), "flip", exclusive=False)
 
     async def _flipping(self, given: Mapping[HeadId, str | None], best: list[HeadId]) -> None:
         try:
@@ -491,7 +491,7 @@ class ReadheadApp(App[None]):
 
     def measure(self, controls: tuple[str, ...] = ()) -> None:
         """The perplexity of the current switchboard."""
-        self.link.begin(self._measuring(list(controls)), "perplexity")
+        self.link.begin(partial(self._measuring, list(controls)), "perplexity")
 
     async def _measuring(self, controls: list[str]) -> None:
         def learn(part: Mapping[str, Any]) -> None:
@@ -515,7 +515,7 @@ class ReadheadApp(App[None]):
     def measure_impacts(self) -> None:
         """Every head's best program alone."""
         self.map.colouring = "impact"
-        self.link.begin(self._measuring_impacts(), "impacts")
+        self.link.begin(self._measuring_impacts, "impacts")
 
     async def _measuring_impacts(self) -> None:
         done = 0
@@ -544,7 +544,7 @@ class ReadheadApp(App[None]):
         """Under which name."""
 
         def go(name: str) -> None:
-            self.link.begin(self._saving(self._board_file(name)), "board")
+            self.link.begin(partial(self._saving, self._board_file(name)), "board")
 
         self._asking("Save the switchboard as", go, hint=f"a name, in {self._boards}", check=self._board_file)
 
@@ -559,7 +559,7 @@ class ReadheadApp(App[None]):
 
         def go(name: str) -> None:
             self._own_flips += 1
-            self.link.begin(self.link.call("load_board", path=str(self._board_file(name))), "board")
+            self.link.begin(partial(self.link.call, "load_board", path=str(self._board_file(name))), "board")
 
         hint = f"saved: {', '.join(names)}" if names else f"none is saved in {self._boards} yet: save one with S"
         self._asking(
@@ -573,7 +573,7 @@ class ReadheadApp(App[None]):
 
     def export_command(self) -> None:
         """Save the switchboard, and tell the command that measures it."""
-        self.link.begin(self._exporting(), "board")
+        self.link.begin(self._exporting, "board")
 
     async def _exporting(self) -> None:
         path = self._boards / f"{self.known.board_stamp or 'neural'}.json"
@@ -603,7 +603,7 @@ class ReadheadApp(App[None]):
             case "switches", given:
                 self._arrive(given)
             case "ranked", _:
-                self.link.begin(self._learn_cards(), "cards")
+                self.link.begin(self._learn_cards, "cards")
             case "progress", given:
                 self._progress = f"{given['stage']} {given['done']}/{given['total']}"
                 if given["done"] >= given["total"]:
@@ -624,7 +624,7 @@ class ReadheadApp(App[None]):
             if self.known.learn(given):
                 self.map.geometry_changed()
                 self._lay_out()
-            self.link.begin(self._learn_all(), "cards")
+            self.link.begin(self._learn_all, "cards")
         elif state == "failed":
             error = given.get("error") or {}
             told = "\n".join(filter(None, [error.get("message", ""), error.get("hint", ""), "^e starts it again"]))
@@ -669,7 +669,7 @@ class ReadheadApp(App[None]):
 
     def _look_at_files(self) -> None:
         if self._engine_state[0] == "ready" and self.known.programs:
-            self.link.begin(self._look(), "files")
+            self.link.begin(self._look, "files")
 
     async def _look(self) -> None:
         """Rank anew when a program file has changed."""
@@ -680,7 +680,7 @@ class ReadheadApp(App[None]):
             return
         self.known.stale |= {head for head, card in self.known.cards.items() if card.path in files}
         self._redraw_heads()
-        self.link.begin(self.link.call("rank"), "rank")
+        self.link.begin(partial(self.link.call, "rank"), "rank")
 
     # ---- the rest ----------------------------------------------------------------------------------------------------
 
