@@ -399,6 +399,7 @@ def replace_heads(
         bool, typer.Option("--curve", help="The perplexity at 5 to 100 % of the heads; --order may list several.")
     ] = False,
     controls: Annotated[str, typer.Option(help=_CONTROLS)] = "all",
+    part: Annotated[str, typer.Option(help="Part of the corpus that is measured: fit, dev or held-out.")] = "held-out",
     within: Annotated[
         float, typer.Option(help="Stop when the interval is no wider than ± so many percent.", min=0, metavar="PCT")
     ] = 0.0,
@@ -410,14 +411,14 @@ def replace_heads(
     orders = [order.strip() for order in replacing.order.split(",")]
     if len(orders) > 1 and not curve:
         raise UsageError("one order chooses the heads", hint="give one --order, or --curve for several")
-    beside = _controls(controls)
+    beside, told = _controls(controls), _part(part)
     plans = [Plan(order=order, controls=beside) for order in orders] if curve else []  # type: ignore[arg-type]  # as above
     selection = dataclasses.replace(replacing, order=orders[0]).selection(fraction=1.0 if curve else None)
     if save and not save.absolute().parent.is_dir():
         raise UsageError(f"there is no folder {save.parent} to save in", hint="make it first, or name another file")
     with options.session() as session:
         study = session.select(selection)
-        result = study.replacement(selection, controls=beside, plans=plans, within=within / 100)
+        result = study.replacement(selection, controls=beside, plans=plans, within=within / 100, part=told)
     _print(options, result.as_dict(), result)
     if save:
         result.board.save(save)

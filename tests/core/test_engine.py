@@ -18,6 +18,7 @@ from readhead.engine import Engine, EngineGoneError
 from readhead.engine.address import Address
 from readhead.engine.client import EngineError
 from readhead.engine.results import Scored, text_stamp
+from readhead.surrogates.outcome import Continuation
 from readhead.workspace import STATE
 
 NEAR = "def head(s):\n    return softmax(-1.0 * s.distance)\n"
@@ -186,6 +187,42 @@ def test_blame_front_pattern_and_cards(root: Path) -> None:
         parts: list[Any] = []
         impact = await engine.call("impact", source=NEAR, head="L0H1", on_part=parts.append)
         assert parts[-1] == impact
+
+    attached(root, work)
+
+
+@pytest.mark.slow
+def test_best_programs_are_flipped_measured_and_written_with_over_the_wire(root: Path) -> None:
+    async def work(engine: Engine) -> None:
+        await engine.ready()
+        await engine.call("rank")
+        heads = ["L0H0", "L0H1", "L1H0", "L1H1"]
+        flipped = await engine.call("flip", best=heads)
+        assert {*flipped["heads"], *flipped["refused"]} == set(heads)
+        texts: list[Any] = []
+        text = await engine.call("generate", on_part=texts.append, prompt="Tom saw", tokens=4)
+        assert texts[-1] == text
+        assert Continuation.read(text).prompt == "Tom saw"
+        points: list[Any] = []
+        curve = await engine.call("curve", on_part=points.append, fractions=[0.5, 1.0], of_part="dev")
+        assert points == curve["points"]
+        rows = await engine.call("candidates", head="L0H1", most=3)
+        assert [row["iou"] for row in rows] == sorted((row["iou"] for row in rows), reverse=True)
+        assert [row["head"] for row in await engine.call("impacts")] == heads
+        with pytest.raises(EngineError, match="multiple values for argument 'part'"):
+            await engine.call("curve", part="dev")
+        plan = await engine.call("plan", budget=1000)
+        assert plan["increase_percent"] <= 1000
+        await engine.call("save_board", path="board.json")
+        assert (await engine.call("load_board", path="board.json"))["heads"] == flipped["heads"]
+        kept = await engine.call("keep", source=NEAR, head="L0H0")
+        assert Path(kept["path"]) == root / "programs" / "L0H0.py"
+        greedy = asyncio.create_task(engine.call("curve", order="greedy"))
+        await asyncio.sleep(0)
+        greedy.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await greedy
+        assert (await engine.call("switches"))["heads"] == flipped["heads"]
 
     attached(root, work)
 

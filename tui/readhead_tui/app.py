@@ -274,7 +274,7 @@ class ReadheadApp(App[None]):
             if command.title not in {"Quit", "Keys"}:
                 yield command
 
-    def _asking(self, label: str, then: Any, *, initial: str = "", hint: str = "", check: Check = str) -> None:  # noqa: ANN401 - a function of the answer
+    async def _asking(self, label: str, then: Any, *, initial: str = "", hint: str = "", check: Check = str) -> None:  # noqa: ANN401 - a function of the answer
         """Ask, and go on with the answer."""
 
         def answered(answer: str | None) -> None:
@@ -282,7 +282,8 @@ class ReadheadApp(App[None]):
                 then(answer)
             self._redraw()
 
-        self.push_screen(Question(label, initial=initial, hint=hint, check=check), answered)
+        # Keys that are typed meanwhile belong to the question: it is waited for.
+        await self.push_screen(Question(label, initial=initial, hint=hint, check=check), answered)
 
     # ---- walking -----------------------------------------------------------------------------------------------------
 
@@ -343,9 +344,9 @@ class ReadheadApp(App[None]):
         if self.map.colouring == "impact" and not self.known.impacts:
             self.notify("press i to measure every head's impact", title="impact")
 
-    def ask_head(self, initial: str) -> None:
+    async def ask_head(self, initial: str) -> None:
         """Which head to go to."""
-        self._asking(
+        await self._asking(
             "Go to head",
             self._jump,
             initial=initial,
@@ -356,9 +357,9 @@ class ReadheadApp(App[None]):
     def _jump(self, text: str) -> None:
         self.map.cursor = HeadId.parse(text)
 
-    def ask_filter(self) -> None:
+    async def ask_filter(self) -> None:
         """Which heads to show."""
-        self._asking("Show only heads with", self._filter, initial=self.remembered.filter, hint=HINT, check=read_filter)
+        await self._asking("Show only heads with", self._filter, initial=self.remembered.filter, hint=HINT, check=read_filter)
 
     def _filter(self, text: str) -> None:
         self.remembered.filter = text.strip()
@@ -385,9 +386,9 @@ class ReadheadApp(App[None]):
         if view.candidates:
             view.choose((view.place + step) % len(view.candidates))
 
-    def ask_text(self) -> None:
+    async def ask_text(self) -> None:
         """A text of the user's."""
-        self._asking(
+        await self._asking(
             "Your text", self.head_view.show_text, initial=self.head_view.own_text, hint="empty for the corpus again"
         )
 
@@ -452,7 +453,7 @@ class ReadheadApp(App[None]):
             told = "; ".join(f"{head}: {reason}" for head, reason in list(refused.items())[:3])
             self.notify(f"{counted(len(refused), 'head')} stayed neural. {told}", title="flip", severity="warning")
 
-    def flip_best(self) -> None:
+    async def flip_best(self) -> None:
         """Ask how many."""
 
         def read(text: str) -> int:
@@ -463,7 +464,7 @@ class ReadheadApp(App[None]):
         def go(text: str) -> None:
             self._flip({}, [head for head in self.known.best(read(text)) if head not in self.known.board])
 
-        self._asking("How many of the best heads to put into program mode", go, hint="by IoU on dev", check=read)
+        await self._asking("How many of the best heads to put into program mode", go, hint="by IoU on dev", check=read)
 
     def travel(self, place: int) -> None:
         """To another moment of the timeline."""
@@ -540,20 +541,20 @@ class ReadheadApp(App[None]):
     def _boards(self) -> Path:
         return self.root / "switchboards"
 
-    def ask_save_board(self) -> None:
+    async def ask_save_board(self) -> None:
         """Under which name."""
 
         def go(name: str) -> None:
             self.link.begin(partial(self._saving, self._board_file(name)), "board")
 
-        self._asking("Save the switchboard as", go, hint=f"a name, in {self._boards}", check=self._board_file)
+        await self._asking("Save the switchboard as", go, hint=f"a name, in {self._boards}", check=self._board_file)
 
     async def _saving(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         saved = await self.link.call("save_board", path=str(path))
         self.notify(f"{counted(saved['heads'], 'head')} in {saved['path']}", title="save")
 
-    def ask_load_board(self) -> None:
+    async def ask_load_board(self) -> None:
         """Which one."""
         names = sorted(path.stem for path in self._boards.glob("*.json"))
 
@@ -562,7 +563,7 @@ class ReadheadApp(App[None]):
             self.link.begin(partial(self.link.call, "load_board", path=str(self._board_file(name))), "board")
 
         hint = f"saved: {', '.join(names)}" if names else f"none is saved in {self._boards} yet: save one with S"
-        self._asking(
+        await self._asking(
             "Go on with the switchboard", go, initial=names[0] if names else "", hint=hint, check=self._board_file
         )
 

@@ -41,6 +41,10 @@ class Question(ModalScreen[str | None]):
             yield Input(self._initial, select_on_focus=False, compact=True)
             yield Label(self._hint, id="hint", markup=False)
 
+    def on_mount(self) -> None:
+        """What is typed goes into the answer, at once."""
+        self.query_one(Input).focus()
+
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Take the answer, if it can be read."""
         try:

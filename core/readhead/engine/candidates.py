@@ -10,6 +10,7 @@ from readhead.engine.given import as_whole
 from readhead.errors import SandboxError
 from readhead.heads import HeadId
 from readhead.program import Program, parse
+from readhead.synthesis.front import Front
 
 Origin = Literal["library", "workspace", "symbolic", "ollama"]
 """Who brought a program; a file of the workspace's programs folder is `workspace`, whatever wrote it."""
@@ -61,6 +62,13 @@ class Candidates:
         """What the symbolic search has written for the head, with whichever settings; from the shortest."""
         sources = dict.fromkeys(self._workspace.written_for(self._bench.target.model, str(head)))
         return sorted((parse(source, name=str(head)) for source in sources), key=lambda program: program.terms)
+
+    def to_beat(self, head: HeadId, terms: int) -> Program | None:
+        """Of what the search has written for the head, the program that is worth its terms, of at most so many."""
+        small = [program for program in self.symbolic(head) if program.terms <= terms and not program.findings]
+        if not small:
+            return None
+        return Front(head, tuple(small)).chosen(self._bench.session.ranking(small), self._bench.place(head))
 
     def _ranked(self, head: HeadId, most: int) -> list[Known]:
         ranking = self._bench.ranking

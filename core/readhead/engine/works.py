@@ -39,8 +39,8 @@ class Works:
         self.on_heads = OnHeads(self._bench)
         self.boards = Boards(self._bench)
         self.in_model = InModel(self._bench, self.boards)
-        self.writing = Writing(self._bench)
         self.candidates = Candidates(self._bench)
+        self.writing = Writing(self._bench, self.candidates)
         nouns = (self, self.on_heads, self.candidates, self.boards, self.in_model, self.writing)
         self._nouns: dict[type, Any] = {type(noun): noun for noun in nouns}
 
@@ -106,7 +106,7 @@ METHODS: dict[str, tuple[type, Callable[..., Any]]] = {
         (InModel, (
             InModel.impact, InModel.impacts, InModel.perplexity, InModel.curve, InModel.plan, InModel.generate,
         )),
-        (Writing, (Writing.fit, Writing.record, Writing.front, Writing.refine)),
+        (Writing, (Writing.fit, Writing.record, Writing.front, Writing.refine, Writing.draft, Writing.keep)),
     )
     for method in methods
 }  # fmt: skip

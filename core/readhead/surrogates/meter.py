@@ -139,7 +139,7 @@ class Meter:
             hybrid = np.concatenate([hybrid, self._loss(board, batch)])
             impact = self._impact(board, neural, hybrid)
             yield impact
-            if impact.interval and impact.interval[1] - impact.interval[0] <= 2 * within:
+            if within and impact.interval and impact.interval[1] - impact.interval[0] <= 2 * within:
                 return
 
     def impact(self, board: Board, *, details: bool = False) -> Impact:
@@ -179,8 +179,9 @@ class Meter:
             return 0
         known = self._failed.get((surrogate.source, batch.start))
         if known is None:
-            found = self._predictions.fetch([surrogate], [self.sequences[place].ids for place in batch])
-            known = sum(prediction.packed is None for prediction in found.values())
+            texts = [self.sequences[place].ids for place in batch]
+            found = self._predictions.fetch([surrogate], texts)
+            known = sum(found[surrogate.source, ids].packed is None for ids in texts)
             self._note_failures(surrogate.source, batch, known)
         return known
 
