@@ -114,7 +114,7 @@ class ReadheadApp(App[None]):
                 yield PerplexityView(self.known, self.timeline, id="perplexity")
         yield Static(id="perplexity-line", markup=False)
         yield Keys(id="keys")
-        yield Static("The terminal is too small: 40 × 12 at least.", id="too-small", markup=False)
+        yield Static("too small:\n40 × 12 at least", id="too-small", markup=False)
 
     @property
     def map(self) -> HeadMap:
@@ -359,7 +359,9 @@ class ReadheadApp(App[None]):
 
     async def ask_filter(self) -> None:
         """Which heads to show."""
-        await self._asking("Show only heads with", self._filter, initial=self.remembered.filter, hint=HINT, check=read_filter)
+        await self._asking(
+            "Show only heads with", self._filter, initial=self.remembered.filter, hint=HINT, check=read_filter
+        )
 
     def _filter(self, text: str) -> None:
         self.remembered.filter = text.strip()
