@@ -106,7 +106,7 @@ _CURVE: Final = ("curve",)
 _TEXT: Final = ("generate",)
 
 ACTIONS: Final[tuple[Action, ...]] = (
-    # ---- the curve; the footer shows what is first here
+    # ---- the curve
     Action("curve_measure", "m", "measure", "Measure what ever more replaced heads cost, on held-out texts.",
            lambda app: app.curve_view.measure(), _CURVE, _cannot_measure_curve),
     Action("curve_order", "o", "order", "Replace the heads in another order: by IoU, by impact, greedily.",

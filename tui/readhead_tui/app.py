@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
 _WIDE: Final = 140
 """Columns from which the map stands beside the other views."""
+_LEFT: Final = 46
+"""Columns of the map there, at least."""
 _SMALLEST: Final = (40, 12)
 """Columns and lines that the app needs."""
 _LOOKS_EVERY_S: Final = 0.4
@@ -200,7 +202,9 @@ class ReadheadApp(App[None]):
         wide = width >= _WIDE
         self.set_class(wide, "-wide")
         self.set_class(width < _SMALLEST[0] or height < _SMALLEST[1], "-tiny")
-        self.query_one("#left").display = wide or self.view == "map"
+        left = self.query_one("#left")
+        left.display = wide or self.view == "map"
+        left.styles.width = min(max(_LEFT, self.map.widest + 2), 2 * width // 5) if wide else "1fr"
         switcher = self.query_one("#views", ContentSwitcher)
         switcher.display = wide or self.view != "map"
         switcher.current = self._beside
@@ -405,7 +409,7 @@ class ReadheadApp(App[None]):
 
     def edit_program(self) -> None:
         """Open the program's file in the user's editor; one that has none is saved first."""
-        self.link.begin(self._edit(), "edit")
+        self.link.begin(self._edit, "edit")
 
     async def _edit(self) -> None:
         candidate = self.head_view.candidate
@@ -447,7 +451,7 @@ class ReadheadApp(App[None]):
             self.known.pending |= heads
             self.map.redraw()
             self._own_flips += 1
-            self.link.begin(self._flipping(given, best), "flip", exclusive=False)
+            self.link.begin(partial(self._flipping, given, best), "flip", exclusive=False)
 
     async def _flipping(self, given: Mapping[HeadId, str | None], best: list[HeadId]) -> None:
         try:
@@ -516,7 +520,7 @@ class ReadheadApp(App[None]):
 
     def measure(self, controls: tuple[str, ...] = ()) -> None:
         """The perplexity of the current switchboard."""
-        self.link.begin(self._measuring(list(controls)), "perplexity")
+        self.link.begin(partial(self._measuring, list(controls)), "perplexity")
 
     async def _measuring(self, controls: list[str]) -> None:
         def learn(part: Mapping[str, Any]) -> None:
@@ -540,7 +544,7 @@ class ReadheadApp(App[None]):
     def measure_impacts(self) -> None:
         """Every head's best program alone."""
         self.map.colouring = "impact"
-        self.link.begin(self._measuring_impacts(), "impacts")
+        self.link.begin(self._measuring_impacts, "impacts")
 
     async def _measuring_impacts(self) -> None:
         done = 0
@@ -569,7 +573,7 @@ class ReadheadApp(App[None]):
         """Under which name."""
 
         def go(name: str) -> None:
-            self.link.begin(self._saving(self._board_file(name)), "board")
+            self.link.begin(partial(self._saving, self._board_file(name)), "board")
 
         self._asking("Save the switchboard as", go, hint=f"a name, in {self._boards}", check=self._board_file)
 
@@ -584,7 +588,7 @@ class ReadheadApp(App[None]):
 
         def go(name: str) -> None:
             self._own_flips += 1
-            self.link.begin(self.link.call("load_board", path=str(self._board_file(name))), "board")
+            self.link.begin(partial(self.link.call, "load_board", path=str(self._board_file(name))), "board")
 
         hint = f"saved: {', '.join(names)}" if names else f"none is saved in {self._boards} yet: save one with S"
         self._asking(
@@ -598,7 +602,7 @@ class ReadheadApp(App[None]):
 
     def export_command(self) -> None:
         """Save the switchboard, and tell the command that measures it."""
-        self.link.begin(self._exporting(), "board")
+        self.link.begin(self._exporting, "board")
 
     async def _exporting(self) -> None:
         path = self._boards / f"{self.known.board_stamp or 'neural'}.json"
@@ -629,7 +633,7 @@ class ReadheadApp(App[None]):
                 self._arrive(given)
             case "ranked", _:
                 self.curve_view.outdate()
-                self.link.begin(self._learn_cards(), "cards")
+                self.link.begin(self._learn_cards, "cards")
             case "progress", given:
                 self._progress = f"{given['stage']} {given['done']}/{given['total']}"
                 if given["done"] >= given["total"]:
@@ -651,7 +655,8 @@ class ReadheadApp(App[None]):
             if self.known.learn(given):
                 self.map.geometry_changed()
                 self.curve_view.outdate()
-            self.link.begin(self._learn_all(), "cards")
+                self._lay_out()
+            self.link.begin(self._learn_all, "cards")
         elif state == "failed":
             error = given.get("error") or {}
             told = "\n".join(filter(None, [error.get("message", ""), error.get("hint", ""), "^e starts it again"]))
@@ -696,7 +701,7 @@ class ReadheadApp(App[None]):
 
     def _look_at_files(self) -> None:
         if self._engine_state[0] == "ready" and self.known.programs:
-            self.link.begin(self._look(), "files")
+            self.link.begin(self._look, "files")
 
     async def _look(self) -> None:
         """Rank anew when a program file has changed."""
@@ -707,7 +712,7 @@ class ReadheadApp(App[None]):
             return
         self.known.stale |= {head for head, card in self.known.cards.items() if card.path in files}
         self._redraw_heads()
-        self.link.begin(self.link.call("rank"), "rank")
+        self.link.begin(partial(self.link.call, "rank"), "rank")
 
     # ---- the rest ----------------------------------------------------------------------------------------------------
 

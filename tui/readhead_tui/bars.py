@@ -31,7 +31,10 @@ class _Line(Static):
     """One line that does not wrap."""
 
     DEFAULT_CSS = """
-    _Line { height: 1; width: 1fr; text-wrap: nowrap; text-overflow: ellipsis; }
+    _Line {
+        height: 1; width: 1fr; text-wrap: nowrap; text-overflow: ellipsis;
+        link-style: none; link-color: $foreground; link-style-hover: underline; link-background-hover: $surface;
+    }
     """
     ALLOW_SELECT: ClassVar[bool] = False
     app: ReadheadApp
@@ -46,7 +49,7 @@ class TopLine(_Line):
     def tell(self, known: Known, engine: str) -> None:
         """Draw it anew."""
         geometry, corpus = known.geometry, known.corpus
-        line = Text(" Readhead ", style="bold reverse")
+        line = Text().append(" Readhead ", style="bold reverse")
         if known.model:
             told = f"  {known.model}  {geometry.layers} × {geometry.heads} heads  "
             line.append(told + f"dev {corpus.get('dev', '?')} texts of {corpus.get('length', '?')} tokens")
@@ -75,10 +78,11 @@ class Keys(_Line):
         """Draw as many as there is room for."""
         line = Text()
         wanted = [action for action in ACTIONS if action.in_footer and action.is_in(view)]
-        wanted.sort(key=lambda action: action.id not in {"help", "quit"})  # those are always seen
+        first = ("help", "quit", "flip")  # those are always seen; then what only this view has
+        wanted.sort(key=lambda action: (action.id not in first, len(action.views) or len(VIEWS)))
         for action in wanted:
             key = key_name(keymap.get(action.id, action.keys))
-            piece = Text(f" {key} ", style="bold reverse")
+            piece = Text().append(f" {key} ", style="bold reverse")
             can = not action.why_not(self.app)
             piece.append(f" {action.label} ", style="" if can else "dim")
             piece.apply_meta({"@click": f"app.do('{action.id}')"})

@@ -40,7 +40,7 @@ class CurveView(Vertical):
 
     DEFAULT_CSS = """
     CurveView #curve-facts { height: auto; padding: 0 1; }
-    CurveView #points { height: 1fr; min-height: 4; max-height: 8; margin-top: 1; overflow-x: hidden; }
+    CurveView #points { height: 1fr; min-height: 4; max-height: 8; margin-top: 1; overflow-x: hidden; background: $background; }
     CurveView #curve-legend { height: 1; padding: 0 1; color: $text-muted; text-wrap: nowrap; }
     CurveView #curve-heads, CurveView #curve-plan { height: auto; max-height: 4; padding: 0 1; margin-top: 1; }
     CurveView.-short #points, CurveView.-short #curve-heads { margin-top: 0; }
@@ -83,14 +83,14 @@ class CurveView(Vertical):
 
     def measure(self) -> None:
         """The curve of the shown order, from the engine."""
-        self.link.begin(self._measuring(self.order), "curve")
+        self.link.begin(partial(self._measuring, self.order), "curve")
 
     def ask_budget(self) -> None:
         """How much it may cost."""
 
         def go(answer: str | None) -> None:
             if answer is not None:
-                self.link.begin(self._planning(read_number(answer, _PERCENT), self.order), "plan")
+                self.link.begin(partial(self._planning, read_number(answer, _PERCENT), self.order), "plan")
 
         question = Question(
             "By how many percent may the perplexity grow",

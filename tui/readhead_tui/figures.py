@@ -32,13 +32,14 @@ def bounds(low: float, high: float) -> str:
 
 def line(impact: Impacted | None, heads: int, size: int, *, stale: bool = False, problem: str = "") -> str:
     """The app's lowest line but one: what the current switchboard costs."""
-    told = f"{heads} of {counted(size, 'head')} in program mode"
+    told = f"{heads} of {counted(size, 'head')}" if heads else "all heads neural"
     if problem:
         return f"perplexity not measured: {problem}  ·  {told}"
     if impact is None:
         return f"perplexity …  ·  {told}"
-    shown = (
-        f"perplexity {perplexity(impact.neural_perplexity)} → {perplexity(impact.perplexity)}  "
-        f"{percent(impact.increase_percent)} {interval(impact)}  ·  {told}  ·  dev, {counted(impact.sequences, 'text')}"
-    )
+    texts = f"dev, {counted(impact.sequences, 'text')}"
+    if not heads and not stale:
+        return f"perplexity {perplexity(impact.neural_perplexity)}  ·  {told}  ·  {texts}"
+    both = f"perplexity {perplexity(impact.neural_perplexity)} → {perplexity(impact.perplexity)}"
+    shown = f"{both}  {percent(impact.increase_percent)} {interval(impact)}  ·  {told}  ·  {texts}"
     return f"stale: {shown}" if stale else shown

@@ -103,7 +103,7 @@ class GenerateView(Vertical):
     def write(self) -> None:
         """Both texts after the prompt."""
         self.query_one("#texts").focus()
-        self.link.begin(self._writing(), "generate")
+        self.link.begin(self._writing, "generate")
 
     def stop(self) -> None:
         """Leave the prompt, or end the texts; what was written stays."""

@@ -78,6 +78,11 @@ class HeadMap(ScrollView, can_focus=True, inherit_bindings=False):
         self.cursor = HeadId(min(self.cursor.layer, last.layer), min(self.cursor.index, last.index))
         self._measure()
 
+    @property
+    def widest(self) -> int:
+        """Columns that it takes at the largest zoom."""
+        return _LABEL + self.known.geometry.heads * WIDTHS[-1]
+
     def redraw(self) -> None:
         """What is known of the heads has changed."""
         self.refresh()

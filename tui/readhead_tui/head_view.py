@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
 
 LAYOUTS: Final = ("maps", "program", "pattern", "prediction", "difference")
 """What a narrow view shows: all three pictures, the program, or one picture alone."""
+_NAME: Final = 10
+"""Columns of `program: `."""
+_SHORT: Final = 24
+"""Lines below which a row is shown in one line of text."""
+_TALL: Final = 34
+"""Lines from which the three pictures are two above and one below, the row beside it."""
 _WIDE: Final = 110
 """Columns from which pictures and program stand side by side."""
 
@@ -50,10 +57,9 @@ class HeadView(Vertical):
     """Shows the head that `show` names."""
 
     DEFAULT_CSS = """
-    HeadView #head-facts { height: auto; max-height: 3; }
-    HeadView #head-maps { width: 1fr; }
-    HeadView #head-heat { height: 1fr; min-height: 4; }
-    HeadView #head-row { height: auto; max-height: 10; }
+    HeadView #head-facts { height: 2; text-wrap: nowrap; text-overflow: ellipsis; }
+    HeadView #head-maps { width: 1fr; layout: grid; grid-size: 3; grid-rows: 1fr 9; }
+    HeadView #head-row { height: 1fr; column-span: 3; }
     HeadView #head-program { width: 1fr; display: none; }
     HeadView #candidates { height: auto; max-height: 8; border: none; padding: 0; }
     HeadView #source { width: auto; }
@@ -61,7 +67,12 @@ class HeadView(Vertical):
     HeadView.-program #head-program { display: block; }
     HeadView.-wide #head-maps { display: block; width: 3fr; }
     HeadView.-wide #head-program { display: block; width: 2fr; padding-left: 1; }
-    HeadView.-short #head-row { max-height: 6; }
+    HeadView.-tall #head-maps { grid-size: 2; grid-rows: 1fr 1fr; grid-gutter: 1 1; }
+    HeadView.-tall #head-row { height: 1fr; column-span: 1; padding: 1 0 0 2; }
+    HeadView.-one #head-maps { grid-size: 1; grid-rows: 1fr 9; }
+    HeadView.-one #head-row { column-span: 1; padding: 0; }
+    HeadView.-short #head-maps { grid-rows: 1fr 5; }
+    HeadView.-short #candidates { max-height: 4; }
     """
     ALLOW_SELECT: ClassVar[bool] = False
 
@@ -96,10 +107,9 @@ class HeadView(Vertical):
         yield Static(id="head-facts")
         with Horizontal():
             with Vertical(id="head-maps"):
-                with Horizontal(id="head-heat"):
-                    yield HeatMap("pattern", id="pattern")
-                    yield HeatMap("prediction", id="prediction")
-                    yield HeatMap("difference: prediction − pattern", signed=True, id="difference")
+                yield HeatMap("head", id="pattern")
+                yield HeatMap("program", id="prediction")
+                yield HeatMap("program − head", signed=True, id="difference")
                 yield Static(id="head-row")
             with Vertical(id="head-program"):
                 yield OptionList(id="candidates")
@@ -130,7 +140,7 @@ class HeadView(Vertical):
     def load(self) -> None:
         """Ask the engine anew; what is shown stays until it answers."""
         self._is_stale = True
-        self.link.begin(self._load(self.head), "head")
+        self.link.begin(partial(self._load, self.head), "head")
 
     def choose(self, place: int) -> None:
         """Show another candidate."""
@@ -139,7 +149,7 @@ class HeadView(Vertical):
             self.known.chosen[self.head] = self.candidates[place]
             self.post_message(self.Chosen(self.head, self.candidates[place]))
             self._redraw()
-            self.link.begin(self._load_text(self.head), "head")
+            self.link.begin(partial(self._load_text, self.head), "head")
 
     def offer(self, candidates: list[Candidate]) -> None:
         """Programs that were just written for the head."""
@@ -204,15 +214,15 @@ class HeadView(Vertical):
             self.text_number = order[(order.index(self.text_number) + step) % len(order)]
         elif self._texts:
             self.text_number = (self.text_number + step) % self._texts
-        self.link.begin(self._load_text(self.head), "head")
+        self.link.begin(partial(self._load_text, self.head), "head")
 
     def show_worst(self) -> None:
         """Go through the texts from the worst to the best, or in their order again."""
         if self.worst is not None:
             self.worst = None
-            self.link.begin(self._load_text(self.head), "head")
+            self.link.begin(partial(self._load_text, self.head), "head")
         elif self.candidate is not None:
-            self.link.begin(self._load_worst(self.head, self.candidate), "head")
+            self.link.begin(partial(self._load_worst, self.head, self.candidate), "head")
 
     async def _load_worst(self, head: HeadId, candidate: Candidate) -> None:
         self.own_text = ""
@@ -224,11 +234,13 @@ class HeadView(Vertical):
     def show_text(self, text: str) -> None:
         """The user's own text; an empty one goes back to the corpus."""
         self.own_text, self.worst = text, None
-        self.link.begin(self._load_text(self.head), "head")
+        self.link.begin(partial(self._load_text, self.head), "head")
 
     def move(self, step: int) -> None:
-        """To another query."""
-        if self._text is not None:
+        """To another query; where only the program is seen, to other lines of it."""
+        if self.layout_shown == "program" and not self.has_class("-wide"):
+            self.query_one("#source-scroll", VerticalScroll).scroll_relative(y=step, animate=False)
+        elif self._text is not None:
             self.point(min(max(0, self.row + step), len(self._text.tokens) - 1))
 
     def point(self, query: int) -> None:
@@ -257,13 +269,15 @@ class HeadView(Vertical):
         self.layout_shown = layout
         self.set_class(layout == "program", "-program")
         one = layout in {"pattern", "prediction", "difference"}
+        self.set_class(one, "-one")
         for heat in self._maps:
             heat.display = not one or heat.id == layout
 
     def on_resize(self) -> None:
         """Side by side where there is room."""
         self.set_class(self.size.width >= _WIDE, "-wide")
-        self.set_class(self.size.height < 20, "-short")  # noqa: PLR2004 - lines
+        self.set_class(self.size.height < _SHORT, "-short")
+        self.set_class(self.size.height >= _TALL, "-tall")
 
     def _redraw(self) -> None:
         self.query_one("#head-facts", Static).update(self._facts())
@@ -289,10 +303,11 @@ class HeadView(Vertical):
             shown.update("")
             return
         lines = row_in_words(text.tokens, self.row, text.pattern, text.prediction)
+        room = shown.size.width - _NAME if self.has_class("-short") else 0
         for name, matrix in (("head", text.pattern), ("program", text.prediction)):
             if matrix is not None:
                 lines.append(f"\n{name:>8}: ", style="dim")
-                lines.append_text(row_in_text(text.tokens, matrix[self.row], self.row, self.palette))
+                lines.append_text(row_in_text(text.tokens, matrix[self.row], self.row, self.palette, room=room))
         shown.update(lines)
 
     def _facts(self) -> Text:
@@ -300,7 +315,7 @@ class HeadView(Vertical):
         facts = Text()
         mode = self.known.mode(self.head)
         facts.append(f" {self.head} ", style="bold reverse")
-        facts.append(f" {'● ' if mode == 'program' else ''}{mode} mode  ", style="bold" if mode == "program" else "")
+        facts.append(f" {'● program' if mode == 'program' else 'neural'}  ", style="bold" if mode == "program" else "")
         if candidate is None:
             facts.append("no program yet" if self.known.ranked else "programs are being ranked", style="dim")
         else:
@@ -308,21 +323,20 @@ class HeadView(Vertical):
             facts.append(f" ({candidate.origin})  " if candidate.origin else "  ", style="dim")
             if candidate.iou is not None:
                 facts.append(f"IoU {candidate.iou:.3f}", style="bold")
-                facts.append(
-                    f"  floor {card.trivial_iou:.3f} ({card.trivial})  lift {candidate.iou - card.trivial_iou:+.3f}"
-                )
+                lift = candidate.iou - card.trivial_iou
+                facts.append(f"  floor {card.trivial_iou:.3f} {card.trivial}  lift {lift:+.3f}")
         if card.inactive:
             facts.append("  inactive: it looks at the first token only", style="italic")
         if self.head in self.known.board and candidate and self.known.board[self.head] != candidate.source:
             facts.append("  in the model: another text than this one", style="italic")
-        facts.append("\n")
-        if candidate and candidate.explanation:
-            facts.append(f" {candidate.explanation}", style="italic")
+        facts.append("\n ")
         if self._text is not None:
-            shown = f"   {self._text.place}"
+            shown = self._text.place
             if self._text.prediction is not None:
                 shown += f": IoU {iou(self._text.prediction, self._text.pattern):.3f}"
-            facts.append(shown + ("  (stale)" if self._is_stale else ""), style="dim")
+            facts.append(shown + ("  (stale)" if self._is_stale else "") + "  ")
+        if candidate and candidate.explanation:
+            facts.append(candidate.explanation, style="italic dim")
         return facts
 
     def _redraw_program(self) -> None:

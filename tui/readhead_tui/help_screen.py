@@ -23,7 +23,7 @@ class HelpScreen(ModalScreen[None]):
 
     DEFAULT_CSS = """
     HelpScreen { align: center middle; }
-    HelpScreen > VerticalScroll { width: 90%; max-width: 110; height: 90%; background: $panel; padding: 1 2; }
+    HelpScreen > VerticalScroll { width: 96%; max-width: 110; height: 90%; background: $panel; padding: 1 2; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [("escape,q,f1,question_mark,enter", "leave", "back")]
 
@@ -42,7 +42,7 @@ class HelpScreen(ModalScreen[None]):
 
     def _table(self, view: str) -> Table:
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-        table.add_column(no_wrap=True, width=16, style="bold")
+        table.add_column(no_wrap=True, width=10, style="bold")
         table.add_column(ratio=1)
         table.add_column(no_wrap=True, style="dim")
         for action in ACTIONS:

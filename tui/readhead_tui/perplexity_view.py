@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
     from readhead_tui.timeline import Moment, Timeline
 
-_PLOT = 28
-"""Columns of the plot."""
+_PLOT = (8, 60)
+"""The fewest and the most columns of the plot."""
+_REST = 72
+"""Columns of the table without the plot."""
+_LABEL = 22
+"""Columns of a flip in words."""
 
 
 class PerplexityView(Vertical):
@@ -29,7 +33,7 @@ class PerplexityView(Vertical):
 
     DEFAULT_CSS = """
     PerplexityView #figures { height: auto; padding: 0 1 1 1; }
-    PerplexityView #moments { height: 1fr; }
+    PerplexityView #moments { height: 1fr; background: $background; }
     """
     ALLOW_SELECT: ClassVar[bool] = False
 
@@ -52,13 +56,17 @@ class PerplexityView(Vertical):
     def on_mount(self) -> None:
         """The table's columns."""
         table = self._table
-        for name in ("", "Flip", "Heads", "Perplexity", "Change", "95 %", "Change, with its interval"):
-            table.add_column(name, key=name)
+        for name in ("", "Flip", "Heads", "Perplexity", "Change, 95 %", ""):
+            table.add_column(name)
         self.redraw()
 
     @property
     def _table(self) -> DataTable[Text | str]:
         return self.query_one("#moments", DataTable)
+
+    def on_resize(self) -> None:
+        """The plot follows the room."""
+        self.redraw()
 
     def redraw(self) -> None:
         """Something of the timeline has changed."""
@@ -80,19 +88,23 @@ class PerplexityView(Vertical):
 
     def _row(self, place: int, moment: Moment, scale: tuple[float, float]) -> list[Text | str]:
         mark = Text("▶", style="bold") if place == self.timeline.place else Text("")
+        label = Text(moment.label, no_wrap=True)
+        label.truncate(_LABEL, overflow="ellipsis")
         impact = moment.impact
         if impact is None:
             told = Text(moment.problem or "…", style="italic")
-            return [mark, moment.label, str(len(moment.board)), told, "", "", ""]
-        dot = "○" if impact.preliminary else "●"
-        plot = whisker(impact.increase_percent, impact.low, impact.high, scale, _PLOT, dot=dot)
+            return [mark, label, str(len(moment.board)), told, "", ""]
+        partial = impact.sequences < self.known.corpus.get("dev", 0)
+        dot = "○" if partial else "●"
+        texts = f", {counted(impact.sequences, 'text')}" if partial and not impact.preliminary else ""
+        width = min(_PLOT[1], max(_PLOT[0], self.size.width - _REST))
+        plot = whisker(impact.increase_percent, impact.low, impact.high, scale, width, dot=dot)
         return [
             mark,
-            moment.label,
+            label,
             str(len(moment.board)),
             Text(figures.perplexity(impact.perplexity), justify="right"),
-            Text(figures.percent(impact.increase_percent), justify="right"),
-            Text(figures.interval(impact)),
+            Text(f"{figures.percent(impact.increase_percent)} {figures.interval(impact)}{texts}"),
             Text(plot),
         ]
 
@@ -111,7 +123,7 @@ class PerplexityView(Vertical):
         shown.append("  change, paired 95 % interval over texts\n", style="dim")
         if impact.kl is not None and impact.top1_agreement is not None:
             shown.append(f"KL {impact.kl:.4f} nats, top-1 agreement {impact.top1_agreement:.1%}")
-            shown.append("  next-token distributions, hybrid against neural\n", style="dim")
+            shown.append("  between next tokens\n", style="dim")
         if impact.controls:
             told = ", ".join(f"{name} {figures.percent(value)}" for name, value in impact.controls.items())
             shown.append(f"on the same heads instead: {told}\n")
