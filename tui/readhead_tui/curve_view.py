@@ -32,6 +32,8 @@ _SHORTEST: Final = 8
 """Columns of the plot at least."""
 _SHORT: Final = 26
 """Lines below which little is left blank, and lists of heads are one line long."""
+_TINY: Final = 14
+"""Lines below which the table and the plan's first line come before all else."""
 _PERCENT: Final = "percent, 0 or more: for example 5"
 
 
@@ -40,10 +42,15 @@ class CurveView(Vertical):
 
     DEFAULT_CSS = """
     CurveView #curve-facts { height: auto; padding: 0 1; }
-    CurveView #points { height: 1fr; min-height: 4; max-height: 8; margin-top: 1; overflow-x: hidden; background: $background; }
+    CurveView #points {
+        height: 1fr; min-height: 4; max-height: 8; margin-top: 1; overflow-x: hidden; background: $background;
+    }
     CurveView #curve-legend { height: 1; padding: 0 1; color: $text-muted; text-wrap: nowrap; }
     CurveView #curve-heads, CurveView #curve-plan { height: auto; max-height: 4; padding: 0 1; margin-top: 1; }
     CurveView.-short #points, CurveView.-short #curve-heads { margin-top: 0; }
+    CurveView.-tiny-view #curve-facts { max-height: 3; }
+    CurveView.-tiny-view #curve-legend, CurveView.-tiny-view #curve-heads { display: none; }
+    CurveView.-tiny-view #curve-plan { margin-top: 0; max-height: 1; }
     """
     ALLOW_SELECT: ClassVar[bool] = False
 
@@ -204,6 +211,7 @@ class CurveView(Vertical):
     def on_resize(self) -> None:
         """The plot takes the room that there is."""
         self.set_class(self.size.height < _SHORT, "-short")
+        self.set_class(self.size.height < _TINY, "-tiny-view")
         self.redraw()
 
     def redraw(self) -> None:

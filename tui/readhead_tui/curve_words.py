@@ -50,16 +50,17 @@ def facts(curves: Curves, order: str) -> Text:
     points = [point for _, _, point in curves.rows(order) if point]
     told = Text.assemble((f"Order {order}", "bold"))
     told.append(f" ({MEANINGS[order]}), measured on {PART}")
-    told.append("\n")
-    told.append_text(_state(curves, order, points))
     stale = sum(map(curves.is_stale, points))
     if stale:
         which = "" if stale == len(points) else f" ({counted(stale, 'row')})"
         told.append(f"\n~ stale{which}: programs, model or texts are others now; m measures anew", style="bold italic")
+    told.append("\n").append_text(_state(curves, order, points))
     left = curves.left_neural.get(order)
     if left:
         reasons = "; ".join(f"{head}: {reason}" for head, reason in list(left.items())[:2])
-        told.append(f"\n{counted(len(left), 'head')} stay neural whatever the share. {reasons}", style="italic")
+        told.append(
+            f"\n{counted(len(left), 'head')} {'stays' if len(left) == 1 else 'stay'} neural: {reasons}", style="italic"
+        )
     if points:
         newest = max(points, key=lambda point: point.stamp.edition)
         told.append(f"\n{newest.stamp.words(order)}", style="dim")

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from readhead_tui.link import Link
     from readhead_tui.remembered import Remembered
 
+_TINY: Final = 14
+"""Lines below which facts leave room for the texts."""
 _NO_BOARD: Final = (
     "No head is in program mode, so there is nothing to compare the neural model with.\n"
     "Flip some first: space on the map (1), or enter on a row of the curve (4)."
@@ -57,6 +59,7 @@ class GenerateView(Vertical):
     GenerateView #prompt-label { width: 8; text-style: bold; }
     GenerateView #prompt { width: 1fr; }
     GenerateView #generate-facts { height: auto; max-height: 4; padding: 0 1; margin-bottom: 1; }
+    GenerateView.-tiny-view #generate-facts { max-height: 2; margin-bottom: 0; }
     GenerateView #texts { height: 1fr; scrollbar-size: 1 1; }
     GenerateView #texts:focus { background: $background; }
     GenerateView #written { height: auto; padding: 0 1; }
@@ -75,6 +78,8 @@ class GenerateView(Vertical):
         self.writing = False
         self._count = 0
         """Tokens that the current work has written so far."""
+        self._wanted = 0
+        """Tokens that it writes at most."""
         self._written: _Written | None = None
 
     def compose(self) -> ComposeResult:
@@ -164,7 +169,7 @@ class GenerateView(Vertical):
             self._written = _Written(text, model, board, heads, tokens, temperature, is_whole)
             self.redraw()
 
-        self.writing, self._count = True, 0
+        self.writing, self._count, self._wanted = True, 0, tokens
         self._changed()
         try:
             last = await self.link.call(
@@ -180,6 +185,10 @@ class GenerateView(Vertical):
         self.post_message(self.Changed())
 
     # ---- drawing -----------------------------------------------------------------------------------------------------
+
+    def on_resize(self) -> None:
+        """The texts come first where there is little room."""
+        self.set_class(self.size.height < _TINY, "-tiny-view")
 
     @property
     def is_stale(self) -> bool:
@@ -203,27 +212,23 @@ class GenerateView(Vertical):
             shown.update(Text("enter writes the texts.", style="dim"))
 
     def _facts(self) -> Text:
-        facts = Text()
-        facts.append(f"{self.remembered.tokens} tokens, temperature {self.remembered.temperature:g}", style="bold")
-        facts.append(
-            f"  ·  hybrid: {len(self.known.board)} of {counted(self.known.geometry.size, 'head')} in program mode"
-        )
-        written = self._written
-        if self.writing:
-            facts.append(f"\nwriting {self._count} of {self.remembered.tokens} … esc stops", style="bold")
-        elif written is not None and not written.is_whole:
-            facts.append("\nstopped before the end", style="italic")
-        if self.is_stale:
-            told = "\n~ stale: switchboard or model is another one now"
-            anew = not self.writing and self.known.board
-            facts.append(f"{told}; enter writes anew" if anew else told, style="bold italic")
+        """What comes first is seen however small the view is."""
+        settings = Text(f"{self.remembered.tokens} tokens, temperature {self.remembered.temperature:g}  ·  hybrid: ")
+        settings.append(f"{len(self.known.board)} of {counted(self.known.geometry.size, 'head')} in program mode")
+        lines, written = [settings], self._written
         if written is not None:
-            facts.append(
-                f"\n{written.model}, switchboard {written.board}, {counted(written.heads, 'head')}, "
-                f"{written.tokens} tokens, temperature {written.temperature:g}",
-                style="dim",
-            )
-        return facts
+            depends = f"{written.model}, switchboard {written.board}, {counted(written.heads, 'head')}"
+            told = f"{depends}, {written.tokens} tokens, temperature {written.temperature:g}"
+            lines.append(Text(told, style="dim"))
+        if self.writing:
+            lines.insert(0, Text(f"writing {self._count} of {self._wanted} … esc stops", style="bold"))
+        elif written is not None and not written.is_whole:
+            lines.insert(0, Text("stopped before the end", style="italic"))
+        if self.is_stale:
+            anew = "; enter writes anew" if self.known.board and not self.writing else ""
+            stale = f"~ stale: switchboard or model is another one now{anew}"
+            lines.insert(0, Text(stale, style="bold italic"))
+        return Text("\n").join(lines)
 
     @on(Input.Changed, "#prompt")
     def _typed(self, event: Input.Changed) -> None:
