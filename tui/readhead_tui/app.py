@@ -24,7 +24,9 @@ from readhead_tui.bars import Keys, TopLine, ViewsLine
 from readhead_tui.card import card_of
 from readhead_tui.colourings import COLOURINGS, LEGENDS
 from readhead_tui.commands import ActionCommands
+from readhead_tui.curve_view import CurveView
 from readhead_tui.filters import HINT, read_filter
+from readhead_tui.generate_view import GenerateView
 from readhead_tui.head_map import HeadMap
 from readhead_tui.head_view import LAYOUTS, HeadView
 from readhead_tui.help_screen import HelpScreen, Welcome
@@ -112,6 +114,8 @@ class ReadheadApp(App[None]):
             with ContentSwitcher(initial="head", id="views"):
                 yield HeadView(self.known, self.link, id="head")
                 yield PerplexityView(self.known, self.timeline, id="perplexity")
+                yield CurveView(self.known, self.link, id="curve")
+                yield GenerateView(self.known, self.link, self.remembered, id="generate")
         yield Static(id="perplexity-line", markup=False)
         yield Keys(id="keys")
         yield Static("too small:\n40 × 12 at least", id="too-small", markup=False)
@@ -130,6 +134,16 @@ class ReadheadApp(App[None]):
     def perplexity_view(self) -> PerplexityView:
         """The flips and what they cost."""
         return self.query_one("#perplexity", PerplexityView)
+
+    @property
+    def curve_view(self) -> CurveView:
+        """What ever more heads in program mode cost."""
+        return self.query_one("#curve", CurveView)
+
+    @property
+    def generate_view(self) -> GenerateView:
+        """What the model writes."""
+        return self.query_one("#generate", GenerateView)
 
     @property
     def head(self) -> HeadId:
@@ -206,7 +220,7 @@ class ReadheadApp(App[None]):
         self._lay_out()
         if view == "head" or (view == "map" and self.is_wide):
             self.head_view.show(self.head)
-        focus = {"map": "#map", "perplexity": "#moments"}.get(view)
+        focus = {"map": "#map", "perplexity": "#moments", "curve": "#points", "generate": "#texts"}.get(view)
         self.screen.set_focus(self.query_one(focus) if focus else None)
         self._redraw()
 
@@ -235,6 +249,8 @@ class ReadheadApp(App[None]):
         """What is known of the heads has changed."""
         self.map.redraw()
         self.perplexity_view.redraw()
+        self.curve_view.redraw()
+        self.generate_view.redraw()
         self._redraw()
 
     def _paint(self) -> None:
@@ -468,6 +484,19 @@ class ReadheadApp(App[None]):
 
         await self._asking("How many of the best heads to put into program mode", go, hint="by IoU on dev", check=read)
 
+    def on_curve_view_taken(self, event: CurveView.Taken) -> None:
+        """Exactly these heads in program mode, with their best programs: one step of the timeline."""
+        wanted = dict.fromkeys(event.heads, "")
+        self._flip({head: None for head in difference(self.known.board, wanted) if head not in wanted}, list(wanted))
+
+    def on_curve_view_changed(self) -> None:
+        """Other keys can act."""
+        self._redraw()
+
+    def on_generate_view_changed(self) -> None:
+        """Other keys can act."""
+        self._redraw()
+
     def travel(self, place: int) -> None:
         """To another moment of the timeline."""
         self._flip(self.timeline.way_to(place), [])
@@ -606,11 +635,13 @@ class ReadheadApp(App[None]):
             case "switches", given:
                 self._arrive(given)
             case "ranked", _:
+                self.curve_view.outdate()
                 self.link.begin(self._learn_cards, "cards")
             case "progress", given:
                 self._progress = f"{given['stage']} {given['done']}/{given['total']}"
                 if given["done"] >= given["total"]:
                     self._progress = ""
+                self.curve_view.progressed(given)
             case "busy", given:
                 self._jobs = given["jobs"]
                 if not self._jobs:
@@ -626,6 +657,7 @@ class ReadheadApp(App[None]):
         if state == "ready":
             if self.known.learn(given):
                 self.map.geometry_changed()
+                self.curve_view.outdate()
                 self._lay_out()
             self.link.begin(self._learn_all, "cards")
         elif state == "failed":
