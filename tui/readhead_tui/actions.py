@@ -107,12 +107,45 @@ def _cannot_flip(app: ReadheadApp) -> str:
     return _no_ranking(app)
 
 
+def _cannot_measure_curve(app: ReadheadApp) -> str:
+    return _no_ranking(app) or app.curve_view.why_no_measuring()
+
+
+def _cannot_plan(app: ReadheadApp) -> str:
+    return _no_ranking(app) or app.curve_view.why_no_planning()
+
+
 _WALK: Final = ("map",)
 _HEAD: Final = ("head",)
 _BOTH: Final = ("map", "head")
 _WRITE: Final = ("write",)
+_CURVE: Final = ("curve",)
+_TEXT: Final = ("generate",)
 
 ACTIONS: Final[tuple[Action, ...]] = (
+    # ---- the curve
+    Action("curve_measure", "m", "measure", "Measure what ever more replaced heads cost, on held-out texts.",
+           lambda app: app.curve_view.measure(), _CURVE, _cannot_measure_curve),
+    Action("curve_order", "o", "order", "Replace the heads in another order: by IoU, by impact, greedily.",
+           lambda app: app.curve_view.take_order(), _CURVE),
+    Action("curve_row", "enter", "take", "Put exactly the row's heads into program mode, with their best programs.",
+           lambda app: app.curve_view.take_row(), _CURVE, lambda app: app.curve_view.why_no_row()),
+    Action("budget", "b", "budget", "Find the most heads that cost no more perplexity on dev than so many percent.",
+           lambda app: app.curve_view.ask_budget(), _CURVE, _cannot_plan),
+    Action("apply_plan", "a", "apply", "Put exactly the plan's heads into program mode, with their best programs.",
+           lambda app: app.curve_view.take_plan(), _CURVE, lambda app: app.curve_view.why_no_plan()),
+    Action("curve_stop", "escape", "stop", "Stop measuring; what was measured stays.",
+           lambda app: app.curve_view.stop(), _CURVE, lambda app: app.curve_view.why_no_stop()),
+    # ---- texts
+    Action("write_texts", "enter", "write", "Write after the prompt, neural and with the current switchboard.",
+           lambda app: app.generate_view.write(), _TEXT, lambda app: app.generate_view.why_not_write()),
+    Action("prompt", "i", "prompt", "Type another prompt; esc leaves it.",
+           lambda app: app.generate_view.edit_prompt(), _TEXT),
+    Action("tokens", "n", "tokens", "How many tokens to write.", lambda app: app.generate_view.ask_tokens(), _TEXT),
+    Action("temperature", "t", "temperature", "How random the texts are.",
+           lambda app: app.generate_view.ask_temperature(), _TEXT),
+    Action("stop_texts", "escape", "stop", "Leave the prompt, or stop writing; the texts so far stay.",
+           lambda app: app.generate_view.stop(), _TEXT, lambda app: app.generate_view.why_no_stop()),
     # ---- flipping
     Action("flip", "space", "flip", "Flip the head, or the selected heads, between neural and program mode.",
            lambda app: app.flip(app.heads_meant()), ("map", "head", "perplexity", "write"), _cannot_flip),

@@ -23,8 +23,10 @@ from readhead_tui.bars import Keys, TopLine, ViewsLine
 from readhead_tui.card import card_of
 from readhead_tui.colourings import COLOURINGS, LEGENDS
 from readhead_tui.commands import ActionCommands
+from readhead_tui.curve_view import CurveView
 from readhead_tui.files import Files
 from readhead_tui.filters import HINT, read_filter
+from readhead_tui.generate_view import GenerateView
 from readhead_tui.head_map import HeadMap
 from readhead_tui.head_view import LAYOUTS, HeadView
 from readhead_tui.help_screen import HelpScreen, Welcome
@@ -114,10 +116,12 @@ class ReadheadApp(App[None]):
             with ContentSwitcher(initial="head", id="views"):
                 yield HeadView(self.known, self.link, id="head")
                 yield PerplexityView(self.known, self.timeline, id="perplexity")
+                yield CurveView(self.known, self.link, id="curve")
+                yield GenerateView(self.known, self.link, self.remembered, id="generate")
                 yield WriteView(self.known, self.link, id="write")
         yield Static(id="perplexity-line", markup=False)
         yield Keys(id="keys")
-        yield Static("The terminal is too small: 40 × 12 at least.", id="too-small", markup=False)
+        yield Static("too small:\n40 × 12 at least", id="too-small", markup=False)
 
     @property
     def map(self) -> HeadMap:
@@ -133,6 +137,16 @@ class ReadheadApp(App[None]):
     def perplexity_view(self) -> PerplexityView:
         """The flips and what they cost."""
         return self.query_one("#perplexity", PerplexityView)
+
+    @property
+    def curve_view(self) -> CurveView:
+        """What ever more heads in program mode cost."""
+        return self.query_one("#curve", CurveView)
+
+    @property
+    def generate_view(self) -> GenerateView:
+        """What the model writes."""
+        return self.query_one("#generate", GenerateView)
 
     @property
     def write_view(self) -> WriteView:
@@ -215,7 +229,7 @@ class ReadheadApp(App[None]):
         if view == "head" or (view == "map" and self.is_wide):
             self.head_view.show(self.head)
         self.write_view.show(self.head)
-        focus = {"map": "#map", "perplexity": "#moments"}.get(view)
+        focus = {"map": "#map", "perplexity": "#moments", "curve": "#points", "generate": "#texts"}.get(view)
         self.screen.set_focus(self.query_one(focus) if focus else None)
         self._redraw()
 
@@ -245,6 +259,8 @@ class ReadheadApp(App[None]):
         self.map.redraw()
         self.head_view.redraw_facts()
         self.perplexity_view.redraw()
+        self.curve_view.redraw()
+        self.generate_view.redraw()
         self.write_view.redraw()
         self._redraw()
 
@@ -285,7 +301,7 @@ class ReadheadApp(App[None]):
             if command.title not in {"Quit", "Keys"}:
                 yield command
 
-    def _asking(self, label: str, then: Any, *, initial: str = "", hint: str = "", check: Check = str) -> None:  # noqa: ANN401 - a function of the answer
+    async def _asking(self, label: str, then: Any, *, initial: str = "", hint: str = "", check: Check = str) -> None:  # noqa: ANN401 - a function of the answer
         """Ask, and go on with the answer."""
 
         def answered(answer: str | None) -> None:
@@ -293,7 +309,8 @@ class ReadheadApp(App[None]):
                 then(answer)
             self._redraw()
 
-        self.push_screen(Question(label, initial=initial, hint=hint, check=check), answered)
+        # Keys that are typed meanwhile belong to the question: it is waited for.
+        await self.push_screen(Question(label, initial=initial, hint=hint, check=check), answered)
 
     # ---- walking -----------------------------------------------------------------------------------------------------
 
@@ -355,9 +372,9 @@ class ReadheadApp(App[None]):
         if self.map.colouring == "impact" and not self.known.impacts:
             self.notify("press i to measure every head's impact", title="impact")
 
-    def ask_head(self, initial: str) -> None:
+    async def ask_head(self, initial: str) -> None:
         """Which head to go to."""
-        self._asking(
+        await self._asking(
             "Go to head",
             self._jump,
             initial=initial,
@@ -368,9 +385,11 @@ class ReadheadApp(App[None]):
     def _jump(self, text: str) -> None:
         self.map.cursor = HeadId.parse(text)
 
-    def ask_filter(self) -> None:
+    async def ask_filter(self) -> None:
         """Which heads to show."""
-        self._asking("Show only heads with", self._filter, initial=self.remembered.filter, hint=HINT, check=read_filter)
+        await self._asking(
+            "Show only heads with", self._filter, initial=self.remembered.filter, hint=HINT, check=read_filter
+        )
 
     def _filter(self, text: str) -> None:
         self.remembered.filter = text.strip()
@@ -397,15 +416,15 @@ class ReadheadApp(App[None]):
         if view.candidates:
             view.choose((view.place + step) % len(view.candidates))
 
-    def ask_text(self) -> None:
+    async def ask_text(self) -> None:
         """A text of the user's."""
-        self._asking(
+        await self._asking(
             "Your text", self.head_view.show_text, initial=self.head_view.own_text, hint="empty for the corpus again"
         )
 
     def edit_program(self) -> None:
         """Open the program's file in the user's editor; one that has none is saved first."""
-        self.link.begin(editing.edit_program(self), "edit")
+        self.link.begin(partial(editing.edit_program, self), "edit")
 
     def on_head_view_chosen(self) -> None:
         """The user prefers another program."""
@@ -417,7 +436,7 @@ class ReadheadApp(App[None]):
         """Have programs written for the head; to see it go on, to the view of writing."""
         self.show_view("write")
         if kind == "refine":
-            self.link.begin(self._refining(self.head), "candidates")
+            self.link.begin(partial(self._refining, self.head), "candidates")
         else:
             self.write_view.begin(kind, self.head)
 
@@ -430,7 +449,7 @@ class ReadheadApp(App[None]):
         """The highlighted program of the view of writing as a file of the workspace."""
         found = self.write_view.found
         if found is not None:
-            self.link.begin(editing.keep_program(self, found.candidate, self.head), "keep")
+            self.link.begin(partial(editing.keep_program, self, found.candidate, self.head), "keep")
 
     def on_write_view_used(self, event: WriteView.Used) -> None:
         """A program that was written is to be the one that is shown."""
@@ -467,7 +486,7 @@ class ReadheadApp(App[None]):
             self.known.pending |= heads
             self.map.redraw()
             self._own_flips += 1
-            self.link.begin(self._flipping(given, best), "flip", exclusive=False)
+            self.link.begin(partial(self._flipping, given, best), "flip", exclusive=False)
 
     async def _flipping(self, given: Mapping[HeadId, str | None], best: list[HeadId]) -> None:
         try:
@@ -484,7 +503,7 @@ class ReadheadApp(App[None]):
             told = "; ".join(f"{head}: {reason}" for head, reason in list(refused.items())[:3])
             self.notify(f"{counted(len(refused), 'head')} stayed neural. {told}", title="flip", severity="warning")
 
-    def flip_best(self) -> None:
+    async def flip_best(self) -> None:
         """Ask how many."""
 
         def read(text: str) -> int:
@@ -495,7 +514,20 @@ class ReadheadApp(App[None]):
         def go(text: str) -> None:
             self._flip({}, [head for head in self.known.best(read(text)) if head not in self.known.board])
 
-        self._asking("How many of the best heads to put into program mode", go, hint="by IoU on dev", check=read)
+        await self._asking("How many of the best heads to put into program mode", go, hint="by IoU on dev", check=read)
+
+    def on_curve_view_taken(self, event: CurveView.Taken) -> None:
+        """Exactly these heads in program mode, with their best programs: one step of the timeline."""
+        wanted = dict.fromkeys(event.heads, "")
+        self._flip({head: None for head in difference(self.known.board, wanted) if head not in wanted}, list(wanted))
+
+    def on_curve_view_changed(self) -> None:
+        """Other keys can act."""
+        self._redraw()
+
+    def on_generate_view_changed(self) -> None:
+        """Other keys can act."""
+        self._redraw()
 
     def travel(self, place: int) -> None:
         """To another moment of the timeline."""
@@ -523,7 +555,7 @@ class ReadheadApp(App[None]):
 
     def measure(self, controls: tuple[str, ...] = ()) -> None:
         """The perplexity of the current switchboard."""
-        self.link.begin(self._measuring(list(controls)), "perplexity")
+        self.link.begin(partial(self._measuring, list(controls)), "perplexity")
 
     async def _measuring(self, controls: list[str]) -> None:
         def learn(part: Mapping[str, Any]) -> None:
@@ -547,7 +579,7 @@ class ReadheadApp(App[None]):
     def measure_impacts(self) -> None:
         """Every head's best program alone."""
         self.map.colouring = "impact"
-        self.link.begin(self._measuring_impacts(), "impacts")
+        self.link.begin(self._measuring_impacts, "impacts")
 
     async def _measuring_impacts(self) -> None:
         done = 0
@@ -572,29 +604,29 @@ class ReadheadApp(App[None]):
     def _boards(self) -> Path:
         return self.root / "switchboards"
 
-    def ask_save_board(self) -> None:
+    async def ask_save_board(self) -> None:
         """Under which name."""
 
         def go(name: str) -> None:
-            self.link.begin(self._saving(self._board_file(name)), "board")
+            self.link.begin(partial(self._saving, self._board_file(name)), "board")
 
-        self._asking("Save the switchboard as", go, hint=f"a name, in {self._boards}", check=self._board_file)
+        await self._asking("Save the switchboard as", go, hint=f"a name, in {self._boards}", check=self._board_file)
 
     async def _saving(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         saved = await self.link.call("save_board", path=str(path))
         self.notify(f"{counted(saved['heads'], 'head')} in {saved['path']}", title="save")
 
-    def ask_load_board(self) -> None:
+    async def ask_load_board(self) -> None:
         """Which one."""
         names = sorted(path.stem for path in self._boards.glob("*.json"))
 
         def go(name: str) -> None:
             self._own_flips += 1
-            self.link.begin(self.link.call("load_board", path=str(self._board_file(name))), "board")
+            self.link.begin(partial(self.link.call, "load_board", path=str(self._board_file(name))), "board")
 
         hint = f"saved: {', '.join(names)}" if names else f"none is saved in {self._boards} yet: save one with S"
-        self._asking(
+        await self._asking(
             "Go on with the switchboard", go, initial=names[0] if names else "", hint=hint, check=self._board_file
         )
 
@@ -605,7 +637,7 @@ class ReadheadApp(App[None]):
 
     def export_command(self) -> None:
         """Save the switchboard, and tell the command that measures it."""
-        self.link.begin(self._exporting(), "board")
+        self.link.begin(self._exporting, "board")
 
     async def _exporting(self) -> None:
         path = self._boards / f"{self.known.board_stamp or 'neural'}.json"
@@ -635,11 +667,13 @@ class ReadheadApp(App[None]):
             case "switches", given:
                 self._arrive(given)
             case "ranked", _:
-                self.link.begin(self._learn_cards(), "cards")
+                self.curve_view.outdate()
+                self.link.begin(self._learn_cards, "cards")
             case "progress", given:
                 self._progress = f"{given['stage']} {given['done']}/{given['total']}"
                 if given["done"] >= given["total"]:
                     self._progress = ""
+                self.curve_view.progressed(given)
                 self.write_view.progressed(given)
             case "busy", given:
                 self._jobs = given["jobs"]
@@ -656,8 +690,9 @@ class ReadheadApp(App[None]):
         if state == "ready":
             if self.known.learn(given):
                 self.map.geometry_changed()
+                self.curve_view.outdate()
                 self._lay_out()
-            self.link.begin(self._learn_all(), "cards")
+            self.link.begin(self._learn_all, "cards")
         elif state == "failed":
             error = given.get("error") or {}
             told = "\n".join(filter(None, [error.get("message", ""), error.get("hint", ""), "^e starts it again"]))

@@ -22,7 +22,12 @@ def interval(impact: Impacted) -> str:
     """The 95 % interval, or why there is none."""
     if impact.low is None or impact.high is None:
         return f"preliminary, {counted(impact.sequences, 'text')}"
-    return f"[{impact.low:+.1f}, {impact.high:+.1f}]"
+    return bounds(impact.low, impact.high)
+
+
+def bounds(low: float, high: float) -> str:
+    """`[-0.2, +0.5]`, in percent."""
+    return f"[{low + 0.0:+.1f}, {high + 0.0:+.1f}]"
 
 
 def line(impact: Impacted | None, heads: int, size: int, *, stale: bool = False, problem: str = "") -> str:

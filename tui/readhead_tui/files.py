@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -40,7 +41,7 @@ class Files:
     def begin_look(self) -> None:
         """Look beside the app's loop, unless somebody does."""
         if not self._looking.locked():
-            self._app.link.begin(self.look(), "files")
+            self._app.link.begin(self.look, "files")
 
     def stamp(self, path: str) -> Stamp | None:
         """Of a file at the last look; None where there was none."""
@@ -57,7 +58,7 @@ class Files:
         self._tell(news.broken.values())
         self._redraw()
         if news.files:
-            self._app.link.begin(self._rank(news), "rank")
+            self._app.link.begin(partial(self._rank, news), "rank")
 
     async def _rank(self, news: News) -> None:
         await self._app.link.call("rank")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -139,7 +140,7 @@ class HeadView(Vertical):
     def load(self) -> None:
         """Ask the engine anew; what is shown stays until it answers."""
         self._is_stale = True
-        self.link.begin(self._load(self.head), "head")
+        self.link.begin(partial(self._load, self.head), "head")
 
     def choose(self, place: int) -> None:
         """Show another candidate."""
@@ -148,7 +149,7 @@ class HeadView(Vertical):
             self.known.chosen[self.head] = self.candidates[place]
             self.post_message(self.Chosen(self.head, self.candidates[place]))
             self._redraw()
-            self.link.begin(self._load_text(self.head), "head")
+            self.link.begin(partial(self._load_text, self.head), "head")
 
     def offer(self, candidates: list[Candidate]) -> None:
         """Programs that were just written for the head."""
@@ -235,15 +236,15 @@ class HeadView(Vertical):
             self.text_number = order[(order.index(self.text_number) + step) % len(order)]
         elif self._texts:
             self.text_number = (self.text_number + step) % self._texts
-        self.link.begin(self._load_text(self.head), "head")
+        self.link.begin(partial(self._load_text, self.head), "head")
 
     def show_worst(self) -> None:
         """Go through the texts from the worst to the best, or in their order again."""
         if self.worst is not None:
             self.worst = None
-            self.link.begin(self._load_text(self.head), "head")
+            self.link.begin(partial(self._load_text, self.head), "head")
         elif self.candidate is not None:
-            self.link.begin(self._load_worst(self.head, self.candidate), "head")
+            self.link.begin(partial(self._load_worst, self.head, self.candidate), "head")
 
     async def _load_worst(self, head: HeadId, candidate: Candidate) -> None:
         self.own_text = ""
@@ -255,7 +256,7 @@ class HeadView(Vertical):
     def show_text(self, text: str) -> None:
         """The user's own text; an empty one goes back to the corpus."""
         self.own_text, self.worst = text, None
-        self.link.begin(self._load_text(self.head), "head")
+        self.link.begin(partial(self._load_text, self.head), "head")
 
     def move(self, step: int) -> None:
         """To another query; where only the program is seen, to other lines of it."""

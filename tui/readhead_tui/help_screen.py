@@ -14,6 +14,7 @@ from readhead_tui.actions import ACTIONS, VIEWS
 from readhead_tui.bars import key_name
 
 if TYPE_CHECKING:
+    from textual import events
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
@@ -64,7 +65,6 @@ class Welcome(ModalScreen[None]):
     Welcome > Vertical { width: 60; max-width: 95%; height: auto; background: $panel; padding: 1 3;
         border: round $primary; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [("escape,enter,space,q,question_mark", "leave", "begin")]
 
     def compose(self) -> ComposeResult:
         """What this is, three keys, how to go on."""
@@ -79,14 +79,16 @@ class Welcome(ModalScreen[None]):
         ):
             text.append(f" {key} ", style="bold reverse")
             text.append(f"  {meaning}\n\n")
-        text.append("Arrows walk, u undoes, q leaves. Press a key to begin.", style="dim")
+        text.append("Arrows walk, u undoes, q leaves.\nPress a key to begin.", style="dim")
         with Vertical():
             yield Center(Static(text))
 
-    def on_key(self) -> None:
-        """Any key will do."""
+    def on_key(self, event: events.Key) -> None:
+        """Any key will do, and does nothing else."""
+        event.stop()
+        event.prevent_default()
         self.dismiss(None)
 
-    def action_leave(self) -> None:
-        """Begin."""
+    def on_click(self) -> None:
+        """A click as well."""
         self.dismiss(None)

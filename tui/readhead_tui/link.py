@@ -63,8 +63,14 @@ class Link:
         """Ask the engine; see `Engine.call`."""
         return await self.engine.call(method, on_part=on_part, **given)
 
-    def begin(self, work: Coroutine[Any, Any, Any], group: str, *, exclusive: bool = True) -> Worker[Any]:
-        """Do work beside the app's loop; with `exclusive`, earlier work of the group ends, in the engine too."""
+    def begin(self, work: Callable[[], Coroutine[Any, Any, Any]], group: str, *, exclusive: bool = True) -> Worker[Any]:
+        """Do work beside the app's loop; with `exclusive`, earlier work of the group ends, in the engine too.
+
+        Args:
+            work: makes the coroutine, when it begins: it may be cancelled before.
+            group: its name; a failure is told under it.
+            exclusive: whether it takes the place of the group's earlier work.
+        """
         return self._app.run_worker(work, group=group, exclusive=exclusive, exit_on_error=False)
 
     def stop(self, group: str) -> bool:

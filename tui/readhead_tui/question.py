@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
@@ -9,7 +10,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
-from readhead.errors import ReadheadError
+from readhead.errors import ReadheadError, UsageError
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -41,6 +42,10 @@ class Question(ModalScreen[str | None]):
             yield Input(self._initial, select_on_focus=False, compact=True)
             yield Label(self._hint, id="hint", markup=False)
 
+    def on_mount(self) -> None:
+        """What is typed goes into the answer, at once."""
+        self.query_one(Input).focus()
+
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Take the answer, if it can be read."""
         try:
@@ -55,3 +60,18 @@ class Question(ModalScreen[str | None]):
     def action_leave(self) -> None:
         """No answer."""
         self.dismiss(None)
+
+
+def read_number(text: str, hint: str) -> float:
+    """A number, 0 or more; a percent sign may stand behind it.
+
+    Raises:
+        UsageError: with this hint, if it is none.
+    """
+    try:
+        number = float(text.strip().removesuffix("%"))
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no number", hint=hint) from error
+    if not math.isfinite(number) or number < 0:
+        raise UsageError(f"{text!r} cannot be", hint=hint)
+    return number

@@ -25,6 +25,10 @@ class Remembered:
     theme: str = ""
     palette: str = ""
     compact: bool | None = None
+    prompt: str = "Once upon a time"
+    """Of the texts that are written."""
+    tokens: int = 60
+    temperature: float = 0.0
 
     @classmethod
     def read(cls, root: Path) -> Self:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from rich.text import Text
@@ -180,7 +181,7 @@ class WriteView(Vertical):
         self._run = _Run(writing, subject)
         self.shows_steps = True
         self.redraw()
-        self.link.begin(self._work(self._run), GROUP)
+        self.link.begin(partial(self._work, self._run), GROUP)
 
     def cancel(self) -> None:
         """End the run, in the engine too; what came so far stays."""

@@ -139,7 +139,7 @@ class Meter:
             hybrid = np.concatenate([hybrid, self._loss(board, batch)])
             impact = self._impact(board, neural, hybrid)
             yield impact
-            if impact.interval and impact.interval[1] - impact.interval[0] <= 2 * within:
+            if within and impact.interval and impact.interval[1] - impact.interval[0] <= 2 * within:
                 return
 
     def impact(self, board: Board, *, details: bool = False) -> Impact:
