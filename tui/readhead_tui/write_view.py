@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.highlight import highlight
 from textual.message import Message
@@ -32,11 +32,34 @@ _WIDE: Final = 110
 _TICK_S: Final = 0.5
 _FOUND: Final = {"": 4, "IoU": 6, "lift": 7, "to best": 8, "terms": 6, "lines": 6, " by": 7}
 """Columns of the programs with their widths; the last one, the explanation, has the rest."""
-_STEPS: Final = {"step": 12, "stage": 17, "IoU fit": 8, "tokens": 7, "seconds": 8}
+_STEPS: Final = {"step": 11, "stage": 17, "IoU fit": 8, "tokens": 7, "seconds": 8}
 _FIGURES: Final = frozenset({"IoU", "lift", "to best", "terms", "lines", "IoU fit", "tokens", "seconds"})
 _BY: Final = {"symbolic": "search", "ollama": "Ollama"}
 _LEAST: Final = 16
 """Columns of a last column."""
+
+
+class _Table(DataTable[Text], can_focus=False):
+    """A table that takes no keys, which the app's table of actions has; a click points at a row."""
+
+    @dataclass
+    class Pointed(Message):
+        """A row was clicked."""
+
+        table: _Table
+        row: int
+        is_double: bool
+
+        @property
+        def control(self) -> _Table:
+            """Which table."""
+            return self.table
+
+    def on_click(self, event: events.Click) -> None:
+        """Tell which row; a header is none."""
+        row = event.style.meta.get("row", -1)
+        if row >= 0:
+            self.post_message(self.Pointed(self, row, event.chain > 1))
 
 
 class WriteView(Vertical):
@@ -93,8 +116,8 @@ class WriteView(Vertical):
         yield Static(id="write-notes")
         with Horizontal(id="write-body"):
             with Vertical(id="write-tables"):
-                yield _table("found", cursor="row")
-                yield _table("steps", cursor="none")
+                yield _Table(id="found", cursor_type="row", cell_padding=0)
+                yield _Table(id="steps", cursor_type="none", cell_padding=0)
             with VerticalScroll(id="write-program", can_focus=False):
                 yield Static(id="write-source")
 
@@ -301,7 +324,7 @@ class WriteView(Vertical):
         return facts
 
     def _draw_found(self, found: list[Found]) -> None:
-        table = self.query_one("#found", DataTable)
+        table = self.query_one("#found", _Table)
         table.display = bool(found)
         rest = self._begin_table(table, _FOUND, "explanation")
         shown = self._shown
@@ -330,7 +353,7 @@ class WriteView(Vertical):
         return [*cells, told]
 
     def _draw_steps(self, steps: list[Step]) -> None:
-        table = self.query_one("#steps", DataTable)
+        table = self.query_one("#steps", _Table)
         table.display = bool(steps)
         rest = self._begin_table(table, _STEPS, "")
         for step in steps:
@@ -345,22 +368,21 @@ class WriteView(Vertical):
             table.add_row(*cells, *numbers, _fitting(step.meaning, rest, "italic dim"))
         table.scroll_end(animate=False)
 
-    def _begin_table(self, table: DataTable[Text], columns: dict[str, int], last: str) -> int:
+    def _begin_table(self, table: _Table, columns: dict[str, int], last: str) -> int:
         """An empty table with its columns; the width of the last one."""
         table.clear(columns=True)
         for name, width in columns.items():
             table.add_column(Text(name, justify="right" if name in _FIGURES else "left"), width=width)
-        room = max(_LEAST, self.query_one("#write-tables").size.width - sum(columns.values()) - 4)
+        room = max(_LEAST, self.query_one("#write-tables").size.width - sum(columns.values()) - 3)
         table.add_column(f"  {last}", width=room + 2)
         return room
 
-    @on(DataTable.RowHighlighted, "#found")
-    def _highlighted(self, event: DataTable.RowHighlighted) -> None:
-        """A click; the keys are the app's."""
+    @on(_Table.Pointed, "#found")
+    def _pointed(self, event: _Table.Pointed) -> None:
         event.stop()
-        if event.cursor_row != self.place and self.writing and event.cursor_row < len(self.writing.found):
-            self.place = event.cursor_row
-            self.call_later(self.redraw)
+        self.move(event.row - self.place)
+        if event.is_double:
+            self.use()
 
 
 @dataclass(eq=False)
@@ -374,13 +396,6 @@ class _Run:
 
 class _DraftingError(ReadheadError):
     """What ended a language model's drafting on the way."""
-
-
-def _table(name: str, *, cursor: Any) -> DataTable[Text]:  # noqa: ANN401 - one of the table's own names
-    """A table that takes no keys: the app's table of actions has them."""
-    table: DataTable[Text] = DataTable(id=name, cursor_type=cursor, cell_padding=0)
-    table.can_focus = False
-    return table
 
 
 def _fitting(text: str, room: int, style: str) -> Text:
