@@ -373,5 +373,12 @@ def _row(candidate: Candidate) -> Text:
 
 
 def _highlighted(source: str) -> Content:
-    """A program's text in colours."""
-    return highlight(source, language="python")
+    """A program's text in colours, without its metadata block and imports: what there is of those is told above."""
+    lines: list[str] = []
+    in_block = False
+    for line in source.splitlines():
+        in_block = in_block or line.startswith("# /// ")
+        if not in_block and not line.startswith(("from readhead", "import ")) and (line.strip() or any(lines[-1:])):
+            lines.append(line)
+        in_block = in_block and line.strip() != "# ///"
+    return highlight("\n".join(lines), language="python")
