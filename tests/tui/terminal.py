@@ -71,7 +71,8 @@ class Terminal:
 
 def command_of(root: Path) -> str:
     """What a user types; a line tells when it has ended, and a shell stays."""
-    return f"{sys.executable} -m readhead tui --workspace '{root}'; echo ended with status $?; exec sh"
+    clean = "unset COLUMNS LINES"  # they would hide the terminal's size
+    return f"{clean}; {sys.executable} -m readhead tui --workspace '{root}'; echo ended with status $?; exec sh"
 
 
 @contextmanager

@@ -250,6 +250,21 @@ def test_an_interrupt_ends_the_editor_and_not_the_app(tmp_path: Path) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
 
+def test_the_app_does_not_hear_of_an_interrupt_that_was_the_editor_s(
+    tmp_path: Path, script: Callable[[str], None], lent: list[str]
+) -> None:
+    script("kill -INT $PPID; exit 4")
+
+    async def work(running: Here) -> None:
+        await running.press("e")
+        await running.until(lambda: "status 4" in running.told)
+        await running.pilot.pause(0.1)
+        assert "interrupted" not in running.told
+        assert lent
+
+    run(tmp_path, work, with_file(tmp_path))
+
+
 def test_what_cannot_be_run_is_told(tmp_path: Path) -> None:
     plain = tmp_path / "plain.txt"
     plain.write_text("no program", "utf-8")

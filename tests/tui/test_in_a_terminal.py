@@ -42,7 +42,9 @@ def test_a_user_walks_flips_looks_and_leaves(root: Path, size: tuple[int, int]) 
     with terminal(root, size) as user:
         keep(user.until("Press a key to begin"), f"{name}-welcome")
         user.press("Enter")
-        keep(user.until(lambda screen: ".6" in screen and "ready" in screen and "16 texts" in screen), f"{name}-map")
+        keep(
+            user.until(lambda screen: " IoU 0." in screen and "ready" in screen and "16 texts" in screen), f"{name}-map"
+        )
 
         user.type("L0H3")
         user.until("Go to head")
@@ -69,8 +71,9 @@ def test_a_user_walks_flips_looks_and_leaves(root: Path, size: tuple[int, int]) 
         user.until("1 of 32")
 
         user.press("?")
-        keep(user.until("Everywhere" if size[1] > 40 else "Perplexity"), f"{name}-help")
+        keep(user.until("load_board"), f"{name}-help")
         user.press("Escape")
+        user.until(lambda screen: "load_board" not in screen)
         user.press("q")
         user.until("ended with status 0")
         asyncio.run(gone(*engines_of(root)))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import shlex
+import signal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -172,6 +175,7 @@ class ReadheadApp(App[None]):
         self._paint()
         self._lay_out()
         self.show_view(self.remembered.view if self.remembered.view in VIEWS else "map")
+        self._outlive_interrupts()
         self.link.engine.start()
         self.set_interval(_LOOKS_EVERY_S, self._look_at_files)
         if not self.remembered.welcomed:
@@ -180,6 +184,12 @@ class ReadheadApp(App[None]):
         if not self._lasts:
             told = "nothing is kept: make a workspace with `readhead init`, or name a folder with --workspace"
             self.notify(told, title="a workspace for this time only", timeout=10)
+
+    def _outlive_interrupts(self) -> None:
+        """Ctrl-C is a key while the terminal is the app's; what comes as a signal is told, and ends nothing."""
+        told = partial(self.notify, "q leaves", title="interrupted")
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # Windows; not the main thread
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, told)
 
     def _theme_changed(self, _theme: object) -> None:
         self.remembered.theme = self.theme
@@ -309,8 +319,12 @@ class ReadheadApp(App[None]):
                 then(answer)
             self._redraw()
 
-        # Keys that are typed meanwhile belong to the question: it is waited for.
         await self.push_screen(Question(label, initial=initial, hint=hint, check=check), answered)
+
+    def on_key(self, event: events.Key) -> None:
+        """Keys that were typed while a question opened are on their way to what had the focus before."""
+        if isinstance(self.screen, Question):
+            self.screen.take(event)
 
     # ---- walking -----------------------------------------------------------------------------------------------------
 

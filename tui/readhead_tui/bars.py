@@ -53,7 +53,7 @@ class TopLine(_Line):
         if known.model:
             told = f"  {known.model}  {geometry.layers} × {geometry.heads} heads  "
             line.append(told + f"dev {corpus.get('dev', '?')} texts of {corpus.get('length', '?')} tokens")
-        room = self.size.width - line.cell_len - len(engine) - 1
+        room = self.app.size.width - line.cell_len - len(engine) - 1
         line.append(" " * max(2, room) + engine, style="bold" if engine != "ready" else "dim")
         self.update(line)
 
@@ -86,7 +86,7 @@ class Keys(_Line):
             can = not action.why_not(self.app)
             piece.append(f" {action.label} ", style="" if can else "dim")
             piece.apply_meta({"@click": f"app.do('{action.id}')"})
-            if line.cell_len + piece.cell_len > self.size.width:
+            if line.cell_len + piece.cell_len > self.app.size.width:
                 break
             line.append_text(piece)
         self.update(line)

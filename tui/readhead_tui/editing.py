@@ -73,10 +73,12 @@ def edit(command: list[str], path: Path) -> str:
 @contextmanager
 def deaf() -> Iterator[None]:
     """Keys that end what runs in the terminal are not meant for the app; its children hear them all the same."""
+    loop = signal.set_wakeup_fd(-1)  # asyncio hears of signals there, whatever their handlers
     before: dict[int, Any] = {number: signal.signal(number, _nothing) for number in _FOR_EDITORS}
     try:
         yield
     finally:
+        signal.set_wakeup_fd(loop)
         for number, handler in before.items():
             signal.signal(number, handler)
 

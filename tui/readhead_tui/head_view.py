@@ -387,7 +387,7 @@ class HeadView(Vertical):
         if self.candidate is None:
             source.update("")
             return
-        source.update(_highlighted(self.candidate.source))
+        source.update(highlighted(self.candidate.source))
 
     @on(OptionList.OptionHighlighted, "#candidates")
     def _highlight(self, event: OptionList.OptionHighlighted) -> None:
@@ -410,6 +410,13 @@ def _row(candidate: Candidate) -> Text:
     return row
 
 
-def _highlighted(source: str) -> Content:
-    """A program's text in colours."""
-    return highlight(source, language="python")
+def highlighted(source: str) -> Content:
+    """A program's text in colours, without its metadata block and imports: what there is of those is told above."""
+    lines: list[str] = []
+    in_block = False
+    for line in source.splitlines():
+        in_block = in_block or line.startswith("# /// ")
+        if not in_block and not line.startswith(("from readhead", "import ")) and (line.strip() or any(lines[-1:])):
+            lines.append(line)
+        in_block = in_block and line.strip() != "# ///"
+    return highlight("\n".join(lines), language="python")

@@ -13,6 +13,7 @@ from textual.widgets import Input, Label
 from readhead.errors import ReadheadError, UsageError
 
 if TYPE_CHECKING:
+    from textual import events
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
@@ -34,6 +35,7 @@ class Question(ModalScreen[str | None]):
     def __init__(self, label: str, *, initial: str = "", hint: str = "", check: Check = str) -> None:
         super().__init__()
         self._label, self._initial, self._hint, self._check = label, initial, hint, check
+        self._is_answered = False
 
     def compose(self) -> ComposeResult:
         """The question, the answer, the hint."""
@@ -46,6 +48,16 @@ class Question(ModalScreen[str | None]):
         """What is typed goes into the answer, at once."""
         self.query_one(Input).focus()
 
+    def take(self, event: events.Key) -> None:
+        """A key that was meant for the answer, but not sent to it."""
+        answer = self.query_one(Input)
+        if self._is_answered:
+            return
+        if event.is_printable and event.character:
+            answer.insert_text_at_cursor(event.character)
+        elif event.key == "enter":
+            self.call_later(answer.action_submit)
+
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Take the answer, if it can be read."""
         try:
@@ -55,11 +67,16 @@ class Question(ModalScreen[str | None]):
             hint.update(f"{error}; {error.hint}" if error.hint else str(error))
             hint.add_class("-wrong")
             return
-        self.dismiss(event.value)
+        self._answer(event.value)
+
+    def _answer(self, answer: str | None) -> None:
+        if not self._is_answered:  # a second key may be on its way
+            self._is_answered = True
+            self.dismiss(answer)
 
     def action_leave(self) -> None:
         """No answer."""
-        self.dismiss(None)
+        self._answer(None)
 
 
 def read_number(text: str, hint: str) -> float:

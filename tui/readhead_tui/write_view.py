@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from rich.text import Text
 from textual import events, on
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.highlight import highlight
 from textual.message import Message
 from textual.widgets import DataTable, Static
 
 from readhead.errors import ReadheadError
 from readhead.heads import HeadId
 from readhead.synthesis.front import SIZES, WORTH
+from readhead_tui.head_view import highlighted
 from readhead_tui.known import Candidate, Known, counted
 from readhead_tui.writings import KEPT, Found, Kind, State, Step, Writing
 
@@ -294,7 +294,7 @@ class WriteView(Vertical):
         self.query_one("#write-tables").set_class(shows_program and not shows_steps, "-program")
         self.query_one("#write-program").display = shows_program
         if shows_program and self.found is not None:
-            self.query_one("#write-source", Static).update(highlight(self.found.candidate.source, language="python"))
+            self.query_one("#write-source", Static).update(highlighted(self.found.candidate.source))
         self._draw_found(found)
         self._draw_steps(steps if shows_steps else [])
 
