@@ -266,6 +266,8 @@ class ReadheadApp(App[None]):
 
     def _redraw_heads(self) -> None:
         """What is known of the heads has changed."""
+        if not self.is_running or not self.query("#keys"):
+            return
         self.map.redraw()
         self.head_view.redraw_facts()
         self.perplexity_view.redraw()

@@ -104,8 +104,8 @@ class Host:
             self._tell("state", {"state": "failed", "error": told(error)})
             return
         works = self._works[self._quick]
+        self._slow.add(Job(self._open_slow, self._ranked))  # before anybody can ask for what is done there
         self._tell("state", {"state": "ready", **works.facts(lambda _: None)})
-        self._slow.add(Job(self._open_slow, self._ranked))
 
     def _open_slow(self, job: Job) -> list[dict[str, Any]]:
         """In the slow lane: a session of its own on the same model; then rank what there is."""
