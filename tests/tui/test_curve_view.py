@@ -17,6 +17,7 @@ from readhead_tui.curves import next_order
 from readhead_tui.plots import axis, beside, whisker
 from readhead_tui.question import Question
 from readhead_tui.remembered import Remembered
+from tui.covered import covers
 from tui.scripted_engine import FACTS, HEADS, ScriptedEngine, Shown, shown
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ async def test_before_a_measurement_the_rows_tell_what_would_be_measured(tmp_pat
         assert "this row is not measured yet: press m" in here.told
 
 
+@covers("curve_measure")
 async def test_points_are_drawn_as_they_come(tmp_path: Path) -> None:
     engine = ScriptedEngine(holds={"curve": 2})
     async with shown(tmp_path, engine, view="curve") as here:
@@ -88,6 +90,7 @@ async def test_whiskers_can_be_read_though_the_control_is_far_away(tmp_path: Pat
         assert plots[-1] in here.screen
 
 
+@covers("curve_stop")
 async def test_esc_stops_and_keeps_what_was_measured(tmp_path: Path) -> None:
     engine = ScriptedEngine(holds={"curve": 3})
     async with shown(tmp_path, engine, view="curve") as here:
@@ -101,6 +104,7 @@ async def test_esc_stops_and_keeps_what_was_measured(tmp_path: Path) -> None:
         assert [row[1] == "·" for row in rows(here)] == [*[False] * 3, *[True] * 4]
 
 
+@covers("curve_order")
 async def test_each_order_keeps_its_own_curve(tmp_path: Path) -> None:
     async with shown(tmp_path, view="curve") as here:
         await measured(here)
@@ -161,6 +165,7 @@ async def test_a_curve_of_another_model_is_stale_and_goes_with_the_first_new_poi
         assert [row[1] == "·" for row in rows(here)] == [False, *[True] * 6]
 
 
+@covers("curve_row")
 async def test_enter_puts_exactly_the_rows_heads_into_program_mode_and_one_undo_takes_them_back(tmp_path: Path) -> None:
     before = {"L3H7": "# mine", "L0H0": "# mine, too"}
     async with shown(tmp_path, ScriptedEngine(board=dict(before)), view="curve") as here:
@@ -205,6 +210,7 @@ async def test_other_sizes_show_the_curve_too(tmp_path: Path, size: tuple[int, i
 # ---- the planner -----------------------------------------------------------------------------------------------------
 
 
+@covers("budget", "apply_plan")
 async def test_a_plan_tells_heads_and_cost_and_is_applied_in_one_step(tmp_path: Path) -> None:
     async with shown(tmp_path, ScriptedEngine(board={"L3H7": "# mine"}), view="curve") as here:
         await here.press("a")

@@ -17,6 +17,7 @@ import pytest
 from readhead.errors import UsageError
 from readhead_tui import editing
 from readhead_tui.app import ReadheadApp
+from tui.covered import covers
 from tui.little_engine import SHIPPED, Here, LittleEngine, here, program
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the editors of these tests are shell scripts")
@@ -70,6 +71,7 @@ def with_file(root: Path, source: str = "") -> LittleEngine:
 # ---- a head's program ------------------------------------------------------------------------------------------------
 
 
+@covers("edit")
 @pytest.mark.parametrize("from_view", ["map", "head"])
 def test_a_program_of_the_workspace_is_edited_scored_and_shown(
     tmp_path: Path, script: Callable[[str], None], lent: list[str], from_view: str

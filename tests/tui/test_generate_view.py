@@ -10,6 +10,7 @@ from textual.widgets import Input
 from readhead.engine.client import EngineError
 from readhead_tui.question import Question
 from readhead_tui.remembered import Remembered
+from tui.covered import covers
 from tui.scripted_engine import FACTS, ScriptedEngine, Shown, shown
 
 pytestmark = pytest.mark.asyncio
@@ -37,6 +38,7 @@ async def test_without_a_head_in_program_mode_the_next_step_is_told(tmp_path: Pa
         assert not here.engine.given_to("generate")
 
 
+@covers("write_texts")
 async def test_both_texts_are_drawn_while_they_are_written(tmp_path: Path) -> None:
     async with shown(tmp_path, engine(holds={"generate": 2}), view="generate") as here:
         await here.press("enter")
@@ -64,6 +66,7 @@ async def test_where_they_part_speed_and_failed_heads_are_told(tmp_path: Path) -
         assert "▏big dog" in here.screen
 
 
+@covers("stop_texts")
 async def test_esc_stops_and_the_text_so_far_stays(tmp_path: Path) -> None:
     async with shown(tmp_path, engine(holds={"generate": 3}), view="generate") as here:
         await here.press("escape")
@@ -96,6 +99,7 @@ async def test_texts_of_another_model_are_stale(tmp_path: Path) -> None:
         assert "small, switchboard" in here.words("#generate-facts")
 
 
+@covers("prompt")
 async def test_in_the_prompt_keys_are_typed_and_esc_leaves_it(tmp_path: Path) -> None:
     async with shown(tmp_path, engine(), view="generate", prompt="A") as here:
         await here.press("i", "q", "1", "question_mark", "n", "space", "u", "L")
@@ -117,6 +121,7 @@ async def test_enter_in_the_prompt_writes_and_leaves_it(tmp_path: Path) -> None:
         assert here.engine.given_to("generate")[0]["prompt"] == "Once"
 
 
+@covers("tokens", "temperature")
 async def test_tokens_and_temperature_are_asked_for_and_kept(tmp_path: Path) -> None:
     async with shown(tmp_path, engine(), view="generate") as here:
         await here.press("n", "backspace", "backspace", "0", "enter")

@@ -17,6 +17,7 @@ from ollama_stand_in import StandIn
 from readhead_tui.app import ReadheadApp
 from readhead_tui.remembered import Remembered
 from readhead_tui.write_view import WriteView
+from tui.covered import covers
 from tui.little_engine import Here, LittleEngine, broken_off, here, program
 
 ABSENT = ("the model coder is not there; installed: other:latest", "ollama pull coder")
@@ -49,6 +50,7 @@ def view(running: Here) -> WriteView:
 # ---- runs ------------------------------------------------------------------------------------------------------------
 
 
+@covers("search")
 @pytest.mark.parametrize("from_view", ["map", "head", "write"])
 def test_a_search_shows_its_programs_closest_first_with_floor_and_best(tmp_path: Path, from_view: str) -> None:
     async def work(running: Here) -> None:
@@ -66,6 +68,7 @@ def test_a_search_shows_its_programs_closest_first_with_floor_and_best(tmp_path:
     run(tmp_path, work)
 
 
+@covers("more_terms", "fewer_terms")
 def test_the_search_takes_the_terms_that_are_set(tmp_path: Path) -> None:
     async def work(running: Here) -> None:
         running.app.show_view("write")
@@ -92,6 +95,7 @@ def test_while_the_search_runs_its_progress_and_its_seconds_are_seen(tmp_path: P
     run(tmp_path, work)
 
 
+@covers("ask", "steps")
 def test_a_language_model_s_steps_are_told_as_they_come_and_add_up(tmp_path: Path) -> None:
     engine = LittleEngine(tmp_path)
     engine.parts["draft"] = STEPS
@@ -113,6 +117,7 @@ def test_a_language_model_s_steps_are_told_as_they_come_and_add_up(tmp_path: Pat
     run(tmp_path, work, engine)
 
 
+@covers("refine")
 def test_the_shown_program_is_refined(tmp_path: Path) -> None:
     async def work(running: Here) -> None:
         await running.press("f")
@@ -171,6 +176,7 @@ def test_one_run_at_a_time_whichever_the_head_and_another_says_why_not(tmp_path:
     run(tmp_path, work)
 
 
+@covers("cancel")
 def test_escape_ends_the_engine_s_work_and_keeps_the_steps(tmp_path: Path) -> None:
     engine = LittleEngine(tmp_path)
     engine.parts["draft"] = STEPS
@@ -243,6 +249,7 @@ def test_leaving_in_the_midst_of_a_run_is_no_failure(tmp_path: Path) -> None:
 # ---- what is found ---------------------------------------------------------------------------------------------------
 
 
+@covers("use")
 def test_a_program_is_taken_for_the_head_and_a_flip_takes_it(tmp_path: Path) -> None:
     async def work(running: Here) -> None:
         await running.press("s")
@@ -258,6 +265,7 @@ def test_a_program_is_taken_for_the_head_and_a_flip_takes_it(tmp_path: Path) -> 
     run(tmp_path, work)
 
 
+@covers("keep")
 def test_a_program_is_kept_as_a_file_and_the_map_knows_it(tmp_path: Path) -> None:
     async def work(running: Here) -> None:
         await running.press("s")

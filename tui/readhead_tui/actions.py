@@ -87,11 +87,13 @@ def _no_found(app: ReadheadApp) -> str:
 
 
 def _nothing_to_undo(app: ReadheadApp) -> str:
-    return "" if app.timeline.place > 0 else "nothing was flipped before this"
+    if app.known.pending and app.timeline.aim == app.timeline.place:
+        return "that flip is still on its way"
+    return "" if app.timeline.aim > 0 else "nothing was flipped before this"
 
 
 def _nothing_to_redo(app: ReadheadApp) -> str:
-    return "" if app.timeline.place + 1 < len(app.timeline.moments) else "nothing was undone"
+    return "" if app.timeline.aim + 1 < len(app.timeline.moments) else "nothing was undone"
 
 
 def _no_board(app: ReadheadApp) -> str:
@@ -155,9 +157,9 @@ ACTIONS: Final[tuple[Action, ...]] = (
            lambda app: app.flip_best(), ("map", "head", "perplexity"), _no_ranking),
     Action("all_neural", "ctrl+n", "all neural", "Put every head back into neural mode.",
            lambda app: app.flip(set(app.known.board)), (), _no_board, in_footer=False),
-    Action("undo", "u", "undo", "Undo the last flip.", lambda app: app.travel(app.timeline.place - 1), (),
+    Action("undo", "u", "undo", "Undo the last flip.", lambda app: app.travel(app.timeline.aim - 1), (),
            _nothing_to_undo),
-    Action("redo", "r,ctrl+y", "redo", "Do again what was undone.", lambda app: app.travel(app.timeline.place + 1), (),
+    Action("redo", "r,ctrl+y", "redo", "Do again what was undone.", lambda app: app.travel(app.timeline.aim + 1), (),
            _nothing_to_redo, in_footer=False),
     # ---- the map
     Action("left", "left,h", "left", "The head to the left.", lambda app: app.walk(0, -1), _WALK, in_footer=False),

@@ -22,10 +22,10 @@ from readhead.errors import ReadheadError
 from readhead.heads import HeadId
 from readhead_tui import editing, figures
 from readhead_tui.actions import ACTIONS, BY_ID, VIEWS
-from readhead_tui.bars import Keys, TopLine, ViewsLine
+from readhead_tui.bars import Keys, TopLine, ViewsLine, key_name, put
 from readhead_tui.card import card_of
 from readhead_tui.colourings import COLOURINGS, LEGENDS
-from readhead_tui.commands import ActionCommands
+from readhead_tui.commands import ActionCommands, Palette
 from readhead_tui.curve_view import CurveView
 from readhead_tui.files import Files
 from readhead_tui.filters import HINT, read_filter
@@ -59,6 +59,8 @@ _LEFT: Final = 46
 """Columns of the map there, at least."""
 _SMALLEST: Final = (40, 12)
 """Columns and lines that the app needs."""
+_LOW: Final = 18
+"""Lines below which the card tells less."""
 _LOOKS_EVERY_S: Final = 0.25
 """At the program files."""
 _PAUSE_S: Final = 0.12
@@ -96,7 +98,8 @@ class ReadheadApp(App[None]):
         self.timeline: Timeline = Timeline()
         self.link: Link = Link(self, root, attach)
         self.view = "map"
-        self.palette_name = self.remembered.palette or self.preferences.palette
+        remembered = self.remembered.palette
+        self.palette_name = remembered if remembered in PALETTES else self.preferences.palette
         self._beside = "head"
         """The view beside the map, where there is room for both."""
         self._engine_state: tuple[str, dict[str, Any]] = ("starting", {})
@@ -104,6 +107,7 @@ class ReadheadApp(App[None]):
         self._jobs = 0
         self._own_flips = 0
         self.files = Files(self, self._redraw_heads)
+        self._keys: Keys | None = None
 
     # ---- putting together --------------------------------------------------------------------------------------------
 
@@ -163,6 +167,7 @@ class ReadheadApp(App[None]):
 
     def on_mount(self) -> None:
         """Begin where the user left."""
+        self._keys = self.query_one("#keys", Keys)
         self.set_keymap(self.preferences.keys)
         theme = self.remembered.theme or self.preferences.theme
         self.theme = theme if theme in self.available_themes else "textual-dark"
@@ -170,6 +175,8 @@ class ReadheadApp(App[None]):
         compact = self.remembered.compact
         self.set_class(self.preferences.compact if compact is None else compact, "-compact")
         self.map.set_reactive(HeadMap.cursor, _head_of(self.remembered.head))
+        if not _is_filter(self.remembered.filter):
+            self.remembered.filter = ""
         if self.remembered.colouring in COLOURINGS:
             self.map.colouring = self.remembered.colouring
         self._paint()
@@ -219,6 +226,7 @@ class ReadheadApp(App[None]):
         width, height = width or self.size.width, height or self.size.height
         wide = width >= _WIDE
         self.set_class(wide, "-wide")
+        self.set_class(height < _LOW, "-low")
         self.set_class(width < _SMALLEST[0] or height < _SMALLEST[1], "-tiny")
         left = self.query_one("#left")
         left.display = wide or self.view == "map"
@@ -243,20 +251,25 @@ class ReadheadApp(App[None]):
         self.screen.set_focus(self.query_one(focus) if focus else None)
         self._redraw()
 
+    @property
+    def _is_there(self) -> bool:
+        """Whether there is something to draw on: not before the app is put together, nor while it leaves."""
+        return self._keys is not None and self._keys.is_attached
+
     def _redraw(self) -> None:
         """The lines around the views, and the card."""
-        if not self.is_running or not self.query("#keys"):
+        if not self._is_there:
             return
         self.query_one("#top", TopLine).tell(self.known, self.engine_in_words())
         self.query_one("#views-line", ViewsLine).tell(self.view)
         self.query_one("#keys", Keys).tell(self.view, self.preferences.keys)
-        self.query_one("#card", Static).update(card_of(self.known, self.head))
+        put(self.query_one("#card", Static), card_of(self.known, self.head))
         selected = f"  ·  {counted(len(self.map.selected), 'head')} selected" if self.map.selected else ""
         shown = f"  ·  only {self.remembered.filter}" if self.remembered.filter else ""
         colouring = self.map.colouring
-        self.query_one("#legend", Static).update(f" {colouring}: {LEGENDS[colouring]}{shown}{selected}")
+        put(self.query_one("#legend", Static), f" {colouring}: {LEGENDS[colouring]}{shown}{selected}")
         now = self.timeline.now
-        self.query_one("#perplexity-line", Static).update(" " + figures.line(
+        put(self.query_one("#perplexity-line", Static), " " + figures.line(
             now.impact if now else None,
             len(self.known.board),
             self.known.geometry.size,
@@ -350,7 +363,7 @@ class ReadheadApp(App[None]):
             self.set_timer(_PAUSE_S, partial(self._follow, event.head))
 
     def _follow(self, head: HeadId) -> None:
-        if head == self.head:
+        if self._is_there and head == self.head:
             self.head_view.show(head)
 
     def on_head_map_opened(self) -> None:
@@ -500,7 +513,7 @@ class ReadheadApp(App[None]):
         heads = {*given, *best}
         if heads:
             self.known.pending |= heads
-            self.map.redraw()
+            self.map.redraw(heads)
             self._own_flips += 1
             self.link.begin(partial(self._flipping, given, best), "flip", exclusive=False)
 
@@ -510,6 +523,7 @@ class ReadheadApp(App[None]):
             found = await self.link.call("flip", heads=sources, best=[str(head) for head in best])
         except BaseException:
             self._own_flips -= 1
+            self.timeline.stay()
             raise
         finally:
             self.known.pending -= {*given, *best}
@@ -547,7 +561,7 @@ class ReadheadApp(App[None]):
 
     def travel(self, place: int) -> None:
         """To another moment of the timeline."""
-        self._flip(self.timeline.way_to(place), [])
+        self._flip(self.timeline.go(place), [])
 
     def on_perplexity_view_returned(self, event: PerplexityView.Returned) -> None:
         """The user picked a moment."""
@@ -645,6 +659,14 @@ class ReadheadApp(App[None]):
         await self._asking(
             "Go on with the switchboard", go, initial=names[0] if names else "", hint=hint, check=self._board_file
         )
+
+    async def _loading(self, path: Path) -> None:
+        self._own_flips += 1
+        try:
+            await self.link.call("load_board", path=str(path))
+        except BaseException:
+            self._own_flips -= 1
+            raise
 
     def _board_file(self, name: str) -> Path:
         if not name.strip() or "/" in name or name.startswith("."):
@@ -774,6 +796,16 @@ class ReadheadApp(App[None]):
         """All keys."""
         self.push_screen(HelpScreen(self.view, self.preferences.keys))
 
+    def action_command_palette(self) -> None:
+        """All actions, by name."""
+        if not any(isinstance(screen, Palette) for screen in self.screen_stack):
+            self.push_screen(Palette(id="--command-palette"))
+
+    def action_help_quit(self) -> None:
+        """Ctrl-C leaves other programs; here it says what does."""
+        keys = self.preferences.keys.get("quit", BY_ID["quit"].keys)
+        self.notify(f"{key_name(keys)} leaves", title="still here")
+
     def leave(self) -> None:
         """The end."""
         self.exit()
@@ -784,3 +816,11 @@ def _head_of(text: str) -> HeadId:
         return HeadId.parse(text)
     except ReadheadError:
         return HeadId(0, 0)
+
+
+def _is_filter(text: str) -> bool:
+    try:
+        read_filter(text)
+    except ReadheadError:
+        return False
+    return True

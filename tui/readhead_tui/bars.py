@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
@@ -27,6 +29,12 @@ def key_name(keys: str, *, every: bool = False) -> str:
     return " ".join(names) if every else next(iter(names), "")
 
 
+def put(widget: Static, content: Text | str) -> None:
+    """Show something else in a widget whose size does not depend on it: a new layout of the screen takes long."""
+    if widget.content != content:
+        widget.update(content, layout=False)
+
+
 class _Line(Static):
     """One line that does not wrap."""
 
@@ -41,21 +49,29 @@ class _Line(Static):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - as Textual calls it
         super().__init__(id=id, markup=False)
+        self._again: Callable[[], None] = lambda: None
+
+    def on_resize(self) -> None:
+        """What fits depends on the room."""
+        self._again()
 
 
 class TopLine(_Line):
     """What is looked at, and what the engine does."""
 
     def tell(self, known: Known, engine: str) -> None:
-        """Draw it anew."""
+        """Draw it anew; what the engine does comes first."""
+        self._again = partial(self.tell, known, engine)
         geometry, corpus = known.geometry, known.corpus
         line = Text().append(" Readhead ", style="bold reverse")
         if known.model:
-            told = f"  {known.model}  {geometry.layers} × {geometry.heads} heads  "
-            line.append(told + f"dev {corpus.get('dev', '?')} texts of {corpus.get('length', '?')} tokens")
+            told = f"  {known.model}  {geometry.layers} × {geometry.heads} heads"
+            texts = f"  dev {corpus.get('dev', '?')} texts of {corpus.get('length', '?')} tokens"
+            left = self.app.size.width - line.cell_len - len(engine) - 3
+            line.append(next((each for each in (told + texts, told) if len(each) <= left), ""))
         room = self.app.size.width - line.cell_len - len(engine) - 1
         line.append(" " * max(2, room) + engine, style="bold" if engine != "ready" else "dim")
-        self.update(line)
+        put(self, line)
 
 
 class ViewsLine(_Line):
@@ -68,7 +84,7 @@ class ViewsLine(_Line):
             click: dict[str, Any] = {"@click": f"app.do('view_{name}')"}
             line.append(f" {place} {label} ", style="bold underline" if name == view else "dim")
             line.apply_meta(click, line.cell_len - len(label) - 4)
-        self.update(line)
+        put(self, line)
 
 
 class Keys(_Line):
@@ -76,6 +92,7 @@ class Keys(_Line):
 
     def tell(self, view: str, keymap: dict[str, str]) -> None:
         """Draw as many as there is room for."""
+        self._again = partial(self.tell, view, keymap)
         line = Text()
         wanted = [action for action in ACTIONS if action.in_footer and action.is_in(view)]
         first = ("help", "quit", "flip")  # those are always seen; then what only this view has
@@ -89,4 +106,4 @@ class Keys(_Line):
             if line.cell_len + piece.cell_len > self.app.size.width:
                 break
             line.append_text(piece)
-        self.update(line)
+        put(self, line)

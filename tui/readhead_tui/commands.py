@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.await_complete import AwaitComplete
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 
 from readhead_tui.actions import ACTIONS, Action
 from readhead_tui.bars import key_name
@@ -33,6 +34,20 @@ class ActionCommands(Provider):
             if score > 0:
                 yield Hit(score, matcher.highlight(title), partial(self.app.do_from_palette, action.id),
                           help=action.meaning)  # fmt: skip
+
+
+class Palette(CommandPalette):
+    """Textual's, without a crash in 8.2.8: a second key or click may be on its way when it has been answered."""
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        """Once."""
+        if not self.is_active:
+            return AwaitComplete()
+        self.call_next(self._forget)
+        return super().dismiss(result)
+
+    def _forget(self) -> None:
+        self._selected_command = None
 
 
 def _title(action: Action) -> str:

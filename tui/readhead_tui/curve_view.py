@@ -216,8 +216,8 @@ class CurveView(Vertical):
 
     def redraw(self) -> None:
         """Something has changed."""
-        if not self.is_mounted:
-            return
+        if not self.is_mounted or not self.size:
+            return  # it is drawn when it is seen
         table, cursor, shown = self._table, self._table.cursor_row, self.curves.rows(self.order)
         rows = [curve_words.row(self.curves, *each) for each in shown]
         widths = [max(len(name), *(row[place].cell_len for row in rows))

@@ -189,6 +189,7 @@ class GenerateView(Vertical):
     def on_resize(self) -> None:
         """The texts come first where there is little room."""
         self.set_class(self.size.height < _TINY, "-tiny-view")
+        self.redraw()
 
     @property
     def is_stale(self) -> bool:
@@ -198,8 +199,8 @@ class GenerateView(Vertical):
 
     def redraw(self) -> None:
         """Something has changed."""
-        if not self.is_mounted:
-            return
+        if not self.is_mounted or not self.size:
+            return  # it is drawn when it is seen
         self.query_one("#generate-facts", Static).update(self._facts())
         shown = self.query_one("#written", Static)
         shown.set_class(self.is_stale, "-stale")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -39,7 +40,7 @@ class HeadMap(ScrollView, can_focus=True, inherit_bindings=False):
     HeadMap { height: 1fr; overflow-x: auto; overflow-y: auto; scrollbar-size: 1 1; }
     """
 
-    cursor: reactive[HeadId] = reactive(HeadId(0, 0), init=False)
+    cursor: reactive[HeadId] = reactive(HeadId(0, 0), init=False, repaint=False)
     """The head that everything else shows."""
     colouring: reactive[str] = reactive("IoU", init=False)
     """One of `COLOURINGS`."""
@@ -83,9 +84,13 @@ class HeadMap(ScrollView, can_focus=True, inherit_bindings=False):
         """Columns that it takes at the largest zoom."""
         return _LABEL + self.known.geometry.heads * WIDTHS[-1]
 
-    def redraw(self) -> None:
-        """What is known of the heads has changed."""
-        self.refresh()
+    def redraw(self, heads: Iterable[HeadId] | None = None) -> None:
+        """What is known of these heads has changed, or of any."""
+        if heads is None:
+            self.refresh()
+            return
+        for layer in {head.layer for head in heads}:
+            self._refresh_layer(layer)
 
     def show_only(self, text: str) -> int:
         """Draw the heads that a filter leaves; how many they are.
@@ -152,8 +157,8 @@ class HeadMap(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _follow(self) -> None:
         """Keep the cursor in sight, with the header line above it."""
-        width = WIDTHS[self.zoom]
-        rows, columns = max(1, self.size.height - 1), max(1, self.size.width - _LABEL)
+        width, room = WIDTHS[self.zoom], self.scrollable_content_region  # without the scrollbars
+        rows, columns = max(1, room.height - 1), max(1, room.width - _LABEL)
         top, left = round(self.scroll_y), round(self.scroll_x)
         layer, start = self.cursor.layer, self.cursor.index * width
         top = min(max(top, layer - rows + 1), layer)
@@ -213,21 +218,21 @@ class HeadMap(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _layer(self, layer: int, left: int, width: int) -> list[Segment]:
         """The cells of a layer from column `left` on."""
-        cell = WIDTHS[self.zoom]
+        cell, base = WIDTHS[self.zoom], self.rich_style  # which is slow
         first, offset = divmod(left, cell)
         last = min(self.known.geometry.heads, (left + width) // cell + 1)
-        cells = [self._cell(HeadId(layer, index)) for index in range(first, last)]
+        cells = [self._cell(HeadId(layer, index), base) for index in range(first, last)]
         if offset and cells:
             cells[0] = Segment(cells[0].text[offset:], cells[0].style)
         return cells
 
-    def _cell(self, head: HeadId) -> Segment:
+    def _cell(self, head: HeadId, base: Style) -> Segment:
         if not self.shown(self.known, head):
-            return self._styled(head, self._text(head, Shown("", "", None), ""), _DIM)
+            return self._styled(head, self._text(head, Shown("", "", None), ""), base + _DIM)
         shown = COLOURINGS[self.colouring](self.known, head)
         mark = "◌" if head in self.known.pending else "●" if head in self.known.board else ""
         rgb = colour(shown, PALETTES[self.palette])
-        return self._styled(head, self._text(head, shown, mark), painted(rgb) if rgb else Style())
+        return self._styled(head, self._text(head, shown, mark), base + painted(rgb) if rgb else base)
 
     def _text(self, head: HeadId, shown: Shown, mark: str) -> str:
         after = "~" if head in self.known.stale else "+" if head in self.selected else " "
@@ -247,4 +252,4 @@ class HeadMap(ScrollView, can_focus=True, inherit_bindings=False):
             style += Style(underline=True)
         if self.zoom == 0 and (head in self.known.board or head in self.known.pending):
             style += Style(bold=True, italic=True)
-        return Segment(text, self.rich_style + style)
+        return Segment(text, style)

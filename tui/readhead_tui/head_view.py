@@ -300,6 +300,7 @@ class HeadView(Vertical):
         self.set_class(self.size.width >= _WIDE, "-wide")
         self.set_class(self.size.height < _SHORT, "-short")
         self.set_class(self.size.height >= _TALL, "-tall")
+        self.call_after_refresh(self._redraw_row)
 
     def redraw_facts(self) -> None:
         """What is known of the heads has changed."""

@@ -54,7 +54,8 @@ class HelpScreen(ModalScreen[None]):
 
     def action_leave(self) -> None:
         """Back to the views."""
-        self.dismiss(None)
+        if self.is_active:  # a second key may be on its way
+            self.dismiss(None)
 
 
 class Welcome(ModalScreen[None]):
@@ -87,8 +88,12 @@ class Welcome(ModalScreen[None]):
         """Any key will do, and does nothing else."""
         event.stop()
         event.prevent_default()
-        self.dismiss(None)
+        self._begin()
 
     def on_click(self) -> None:
         """A click as well."""
-        self.dismiss(None)
+        self._begin()
+
+    def _begin(self) -> None:
+        if self.is_active:  # a second key may be on its way
+            self.dismiss(None)

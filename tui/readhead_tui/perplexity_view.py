@@ -47,6 +47,7 @@ class PerplexityView(Vertical):
         super().__init__(id=id)
         self.known = known
         self.timeline = timeline
+        self._was_unseen = True
 
     def compose(self) -> ComposeResult:
         """Figures and the table of flips."""
@@ -70,8 +71,9 @@ class PerplexityView(Vertical):
 
     def redraw(self) -> None:
         """Something of the timeline has changed."""
-        if not self.is_mounted:
-            return
+        if not self.is_mounted or not self.size:
+            self._was_unseen = True
+            return  # it is drawn when it is seen
         self.query_one("#figures", Static).update(self._figures())
         table, moments = self._table, self.timeline.moments
         kept = table.cursor_row
@@ -83,8 +85,10 @@ class PerplexityView(Vertical):
         scale = span(bounds)
         for place, moment in enumerate(moments):
             table.add_row(*self._row(place, moment, scale), key=str(place))
+        follows = self._was_unseen or not table.has_focus
+        self._was_unseen = False
         if moments:
-            table.move_cursor(row=min(kept, len(moments) - 1) if table.has_focus else self.timeline.place)
+            table.move_cursor(row=self.timeline.place if follows else min(kept, len(moments) - 1))
 
     def _row(self, place: int, moment: Moment, scale: tuple[float, float]) -> list[Text | str]:
         mark = Text("▶", style="bold") if place == self.timeline.place else Text("")

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
+from readhead.errors import StoreError
 from readhead.patterns import write_beside
 from readhead.workspace import STATE
 
@@ -35,12 +36,12 @@ class Remembered:
         """What was remembered of the workspace in `root`."""
         try:
             document: dict[str, Any] = json.loads((root / STATE / FILE).read_text("utf-8"))
-            known = {item.name: type(getattr(cls, item.name)) for item in fields(cls)}
+            known = {item.name: type(getattr(cls, item.name)) for item in fields(cls)} | {"compact": bool}
             return cls(**{
                 name: value for name, value in document.items()
-                if name in known and (isinstance(value, known[name]) or name == "compact")
+                if name in known and isinstance(value, known[name])
             })  # fmt: skip
-        except (OSError, ValueError, AttributeError, TypeError):
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError):
             return cls()
 
     def write(self, root: Path) -> None:
@@ -49,5 +50,8 @@ class Remembered:
         Raises:
             StoreError: if it cannot be written.
         """
-        (root / STATE).mkdir(parents=True, exist_ok=True)
+        try:
+            (root / STATE).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{root / STATE} cannot be made: {error.strerror}", hint="make room for it") from error
         write_beside(root / STATE / FILE, json.dumps(asdict(self), indent=1) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -26,5 +27,16 @@ def run(folder: Path | None) -> None:
     if folder is not None and folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", hint="name a folder for --workspace")
     preferences = Preferences.read(preferences_file(), actions=frozenset(BY_ID), themes=frozenset(BUILTIN_THEMES))
+    spare_collections()
     with Workspace.open(folder) as workspace:  # its settings are checked before the screen is taken
         ReadheadApp(workspace.root, preferences, lasts=workspace.lasts).run()
+
+
+def spare_collections() -> None:
+    """Let Python look for garbage less often: each look stops the app, a full one for a tenth of a second.
+
+    Textual 8.2.8 makes seven caches for each line that it draws, so that with Python's own settings one key in seven
+    would wait for it.
+    """
+    gc.freeze()  # what is loaded stays
+    gc.set_threshold(20_000, 20, 20)

@@ -34,6 +34,13 @@ class Timeline:
 
     moments: list[Moment] = field(default_factory=list)
     place: int = -1
+    _ways: list[int] = field(default_factory=list)
+    """Places of the moments that are on their way, the next one first."""
+
+    @property
+    def aim(self) -> int:
+        """Where the ways that are on their way end; the current place if there is none."""
+        return self._ways[-1] if self._ways else self.place
 
     @property
     def now(self) -> Moment | None:
@@ -43,35 +50,48 @@ class Timeline:
     def arrive(self, board: Board, stamp: str, label: str) -> Moment:
         """A switchboard has come about.
 
-        One that stands next to the current moment (an undo, a redo, a jump) moves there; any other one is a new moment
-        after the current one, and what had been undone is forgotten.
+        One that a way led to (an undo, a redo, a jump) moves there; any other one is a new moment after the current
+        one, and what had been undone is forgotten.
         """
-        for place in self._nearest_first():
+        for number, place in enumerate(self._ways):
             if self.moments[place].board == board:
-                self.place = place
-                self.moments[place].stamp = stamp
-                return self.moments[place]
+                del self._ways[: number + 1]
+                return self._move(place, stamp)
+        if self.now is not None and self.now.board == board:
+            return self._move(self.place, stamp)
         del self.moments[self.place + 1 :]
+        self._ways.clear()
         self.moments.append(Moment(label, dict(board), stamp))
-        self.place = len(self.moments) - 1
-        return self.moments[self.place]
+        return self._move(len(self.moments) - 1, stamp)
 
-    def _nearest_first(self) -> list[int]:
-        return sorted(range(len(self.moments)), key=lambda place: (abs(place - self.place), place))
+    def _move(self, place: int, stamp: str) -> Moment:
+        self.place = place
+        self.moments[place].stamp = stamp
+        return self.moments[place]
 
     def way_to(self, place: int) -> Flip:
-        """What to flip to get from now to the moment at `place`; nothing where there is none."""
-        if not 0 <= place < len(self.moments) or self.now is None:
+        """What to flip to get to the moment at `place`, after what is on its way; nothing where there is none."""
+        if not 0 <= place < len(self.moments):
             return {}
-        return difference(self.now.board, self.moments[place].board)
+        return difference(self.moments[self.aim].board, self.moments[place].board)
+
+    def go(self, place: int) -> Flip:
+        """The same, and the switchboard that comes of it is that moment."""
+        flip = self.way_to(place)
+        if flip:
+            self._ways.append(place)
+        return flip
+
+    def stay(self) -> None:
+        """What was on its way does not come."""
+        self._ways.clear()
 
     def learn(self, impact: Impacted) -> bool:
         """A figure for the switchboard of its stamp; whether that is a moment here."""
-        for moment in self.moments:
-            if moment.stamp == impact.stamp["board"]:
-                moment.impact, moment.problem = impact, ""
-                return True
-        return False
+        found = [moment for moment in self.moments if moment.stamp == impact.stamp["board"]]
+        for moment in found:
+            moment.impact, moment.problem = impact, ""
+        return bool(found)
 
 
 def difference(before: Board, after: Board) -> Flip:
