@@ -22,10 +22,9 @@ if TYPE_CHECKING:
 
 _PLOT = (8, 60)
 """The fewest and the most columns of the plot."""
-_REST = 72
+_WIDTHS = {" ": 1, "Flip": 22, "Heads": 5, "Perplexity": 10, "Change, 95 %": 21}
 """Columns of the table without the plot."""
-_LABEL = 22
-"""Columns of a flip in words."""
+_KEY = "○ so far"
 
 
 class PerplexityView(Vertical):
@@ -55,10 +54,7 @@ class PerplexityView(Vertical):
         yield DataTable(id="moments", cursor_type="row", zebra_stripes=True)
 
     def on_mount(self) -> None:
-        """The table's columns."""
-        table = self._table
-        for name in ("", "Flip", "Heads", "Perplexity", "Change, 95 %", ""):
-            table.add_column(name)
+        """Draw what there is."""
         self.redraw()
 
     @property
@@ -77,38 +73,39 @@ class PerplexityView(Vertical):
         self.query_one("#figures", Static).update(self._figures())
         table, moments = self._table, self.timeline.moments
         kept = table.cursor_row
-        table.clear()
+        table.clear(columns=True)
+        plot = min(_PLOT[1], max(_PLOT[0], self.size.width - sum(_WIDTHS.values()) - 2 * (len(_WIDTHS) + 1)))
+        for name, width in {**_WIDTHS, _KEY: plot}.items():
+            table.add_column(name, width=width)
         bounds = [
             each for moment in moments if moment.impact
             for each in (moment.impact.increase_percent, moment.impact.low, moment.impact.high)
         ]  # fmt: skip
         scale = span(bounds)
         for place, moment in enumerate(moments):
-            table.add_row(*self._row(place, moment, scale), key=str(place))
+            table.add_row(*self._row(place, moment, scale, plot), key=str(place))
         follows = self._was_unseen or not table.has_focus
         self._was_unseen = False
         if moments:
             table.move_cursor(row=self.timeline.place if follows else min(kept, len(moments) - 1))
 
-    def _row(self, place: int, moment: Moment, scale: tuple[float, float]) -> list[Text | str]:
+    def _row(self, place: int, moment: Moment, scale: tuple[float, float], width: int) -> list[Text | str]:
         mark = Text("▶", style="bold") if place == self.timeline.place else Text("")
         label = Text(moment.label, no_wrap=True)
-        label.truncate(_LABEL, overflow="ellipsis")
+        label.truncate(_WIDTHS["Flip"], overflow="ellipsis")
         impact = moment.impact
         if impact is None:
             told = Text(moment.problem or "…", style="italic")
             return [mark, label, str(len(moment.board)), told, "", ""]
-        partial = impact.sequences < self.known.corpus.get("dev", 0)
-        dot = "○" if partial else "●"
-        texts = f", {counted(impact.sequences, 'text')}" if partial and not impact.preliminary else ""
-        width = min(_PLOT[1], max(_PLOT[0], self.size.width - _REST))
+        dot = "○" if impact.sequences < self.known.corpus.get("dev", 0) else "●"
+        interval = f"{counted(impact.sequences, 'text')} only" if impact.preliminary else figures.interval(impact)
         plot = whisker(impact.increase_percent, impact.low, impact.high, scale, width, dot=dot)
         return [
             mark,
             label,
             str(len(moment.board)),
             Text(figures.perplexity(impact.perplexity), justify="right"),
-            Text(f"{figures.percent(impact.increase_percent)} {figures.interval(impact)}{texts}"),
+            Text(f"{figures.percent(impact.increase_percent)} {interval}"),
             Text(plot),
         ]
 
