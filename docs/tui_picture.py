@@ -29,7 +29,7 @@ async def draw(root: Path) -> str:
                 await pilot.pause(0.1)
 
         await until_measured()
-        app.flip({head for head in app.known.best(8) if head not in app.known.board})
+        app.switching.flip({head for head in app.known.best(8) if head not in app.known.board})
         await pilot.pause(0.5)
         await until_measured()
         app.map.cursor = HeadId(0, 3)

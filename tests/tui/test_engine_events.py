@@ -104,7 +104,7 @@ async def test_a_figure_that_is_no_switchboard_of_the_session_changes_nothing(tm
         await here.settled()
         before = here.line("#perplexity-line")
         engine.workspace.change({"L3H3": "def head(s):\n    return s.first\n"})  # and nobody is told
-        here.app.measure()
+        here.app.switching.measure()
         await here.settled()
         assert here.line("#perplexity-line") == before
 

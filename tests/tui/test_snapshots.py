@@ -107,7 +107,7 @@ def test_the_map_while_programs_are_ranked_and_a_flip_is_on_its_way(looks_the_sa
         await here.until_seen("12/32")
         here.app.workers.cancel_all()
         here.app.known.pending = {here.app.head}
-        here.app._redraw_heads()
+        here.app.redraw_heads()
 
     assert looks_the_same(engine=measured(), then=flip)
 

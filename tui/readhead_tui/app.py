@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shlex
 import signal
 from functools import partial
 from pathlib import Path
@@ -16,13 +15,13 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import ContentSwitcher, Static
 from textual.worker import Worker, WorkerState
 
-from readhead.engine import Engine, EngineGoneError, Impacted
-from readhead.engine.client import EngineError
+from readhead.engine import Engine, EngineGoneError
 from readhead.errors import ReadheadError
 from readhead.heads import HeadId
 from readhead_tui import editing, figures
 from readhead_tui.actions import ACTIONS, BY_ID, VIEWS
 from readhead_tui.bars import Keys, TopLine, ViewsLine, key_name, put
+from readhead_tui.boards import Boards
 from readhead_tui.card import card_of
 from readhead_tui.colourings import COLOURINGS, LEGENDS
 from readhead_tui.commands import ActionCommands, Palette
@@ -40,7 +39,8 @@ from readhead_tui.preferences import Preferences
 from readhead_tui.question import Check, Question
 from readhead_tui.remembered import Remembered
 from readhead_tui.shades import PALETTES
-from readhead_tui.timeline import Timeline, difference, label_of
+from readhead_tui.switching import Switching
+from readhead_tui.timeline import Timeline, difference
 from readhead_tui.write_view import WriteView
 
 if TYPE_CHECKING:
@@ -103,10 +103,11 @@ class ReadheadApp(App[None]):
         self._beside = "head"
         """The view beside the map, where there is room for both."""
         self._engine_state: tuple[str, dict[str, Any]] = ("starting", {})
-        self._progress = ""
+        self.progress = ""
         self._jobs = 0
-        self._own_flips = 0
-        self.files = Files(self, self._redraw_heads)
+        self.switching: Switching = Switching(self)
+        self.boards: Boards = Boards(self)
+        self.files = Files(self, self.redraw_heads)
         self._keys: Keys | None = None
 
     # ---- putting together --------------------------------------------------------------------------------------------
@@ -200,7 +201,7 @@ class ReadheadApp(App[None]):
 
     def _theme_changed(self, _theme: object) -> None:
         self.remembered.theme = self.theme
-        self._redraw()
+        self.redraw()
 
     async def on_unmount(self) -> None:
         """Remember, and let go of the engine."""
@@ -234,7 +235,7 @@ class ReadheadApp(App[None]):
         switcher = self.query_one("#views", ContentSwitcher)
         switcher.display = wide or self.view != "map"
         switcher.current = self._beside
-        self.call_after_refresh(self._redraw)
+        self.call_after_refresh(self.redraw)
 
     def show_view(self, view: str) -> None:
         """Go to a view."""
@@ -249,14 +250,14 @@ class ReadheadApp(App[None]):
         self.write_view.show(self.head)
         focus = {"map": "#map", "perplexity": "#moments", "curve": "#points", "generate": "#texts"}.get(view)
         self.screen.set_focus(self.query_one(focus) if focus else None)
-        self._redraw()
+        self.redraw()
 
     @property
     def _is_there(self) -> bool:
         """Whether there is something to draw on: not before the app is put together, nor while it leaves."""
         return self._keys is not None and self._keys.is_attached
 
-    def _redraw(self) -> None:
+    def redraw(self) -> None:
         """The lines around the views, and the card."""
         if not self._is_there:
             return
@@ -277,7 +278,7 @@ class ReadheadApp(App[None]):
             problem=now.problem if now else "",
         ))  # fmt: skip
 
-    def _redraw_heads(self) -> None:
+    def redraw_heads(self) -> None:
         """What is known of the heads has changed."""
         if not self.is_running or not self.query("#keys"):
             return
@@ -287,7 +288,7 @@ class ReadheadApp(App[None]):
         self.curve_view.redraw()
         self.generate_view.redraw()
         self.write_view.redraw()
-        self._redraw()
+        self.redraw()
 
     def _paint(self) -> None:
         self.map.palette = self.palette_name
@@ -311,7 +312,7 @@ class ReadheadApp(App[None]):
         done = action.run(self)
         if done is not None:
             await done
-        self._redraw()
+        self.redraw()
 
     async def do_from_palette(self, name: str) -> None:
         """The same, in a view where it counts."""
@@ -326,13 +327,13 @@ class ReadheadApp(App[None]):
             if command.title not in {"Quit", "Keys"}:
                 yield command
 
-    async def _asking(self, label: str, then: Any, *, initial: str = "", hint: str = "", check: Check = str) -> None:  # noqa: ANN401 - a function of the answer
+    async def ask(self, label: str, then: Any, *, initial: str = "", hint: str = "", check: Check = str) -> None:  # noqa: ANN401 - a function of the answer
         """Ask, and go on with the answer."""
 
         def answered(answer: str | None) -> None:
             if answer is not None:
                 then(answer)
-            self._redraw()
+            self.redraw()
 
         await self.push_screen(Question(label, initial=initial, hint=hint, check=check), answered)
 
@@ -358,7 +359,7 @@ class ReadheadApp(App[None]):
         """The other views follow, once the cursor rests."""
         self.remembered.head = str(event.head)
         self.write_view.show(event.head)
-        self._redraw()
+        self.redraw()
         if self.view == "head" or self.is_wide:
             self.set_timer(_PAUSE_S, partial(self._follow, event.head))
 
@@ -403,7 +404,7 @@ class ReadheadApp(App[None]):
 
     async def ask_head(self, initial: str) -> None:
         """Which head to go to."""
-        await self._asking(
+        await self.ask(
             "Go to head",
             self._jump,
             initial=initial,
@@ -416,7 +417,7 @@ class ReadheadApp(App[None]):
 
     async def ask_filter(self) -> None:
         """Which heads to show."""
-        await self._asking(
+        await self.ask(
             "Show only heads with", self._filter, initial=self.remembered.filter, hint=HINT, check=read_filter
         )
 
@@ -447,7 +448,7 @@ class ReadheadApp(App[None]):
 
     async def ask_text(self) -> None:
         """A text of the user's."""
-        await self._asking(
+        await self.ask(
             "Your text", self.head_view.show_text, initial=self.head_view.own_text, hint="empty for the corpus again"
         )
 
@@ -457,7 +458,7 @@ class ReadheadApp(App[None]):
 
     def on_head_view_chosen(self) -> None:
         """The user prefers another program."""
-        self._redraw()
+        self.redraw()
 
     # ---- writing -----------------------------------------------------------------------------------------------------
 
@@ -491,199 +492,32 @@ class ReadheadApp(App[None]):
         if self.head_view.head == head:
             self.head_view.offer([candidate])
             self.head_view.choose([each.source for each in self.head_view.candidates].index(candidate.source))
-        self._redraw_heads()
+        self.redraw_heads()
 
     def on_write_view_changed(self) -> None:
         """Other keys can act."""
-        self._redraw()
+        self.redraw()
 
-    # ---- flipping ----------------------------------------------------------------------------------------------------
-
-    def flip(self, heads: set[HeadId]) -> None:
-        """To neural if all are in program mode, else to program mode."""
-        board, chosen = self.known.board, self.known.chosen
-        if all(head in board for head in heads):
-            self._flip(dict.fromkeys(heads), [])
-            return
-        to_program = {head for head in heads if head not in board}
-        given = {head: chosen[head].source for head in to_program if head in chosen}
-        self._flip(given, sorted(to_program - given.keys()))
-
-    def _flip(self, given: Mapping[HeadId, str | None], best: list[HeadId]) -> None:
-        heads = {*given, *best}
-        if heads:
-            self.known.pending |= heads
-            self.map.redraw(heads)
-            self._own_flips += 1
-            self.link.begin(partial(self._flipping, given, best), "flip", exclusive=False)
-
-    async def _flipping(self, given: Mapping[HeadId, str | None], best: list[HeadId]) -> None:
-        try:
-            sources = {str(head): source for head, source in given.items()}
-            found = await self.link.call("flip", heads=sources, best=[str(head) for head in best])
-        except BaseException:
-            self._own_flips -= 1
-            self.timeline.stay()
-            raise
-        finally:
-            self.known.pending -= {*given, *best}
-            self._redraw_heads()
-        refused = found.get("refused") or {}
-        if refused:
-            told = "; ".join(f"{head}: {reason}" for head, reason in list(refused.items())[:3])
-            self.notify(f"{counted(len(refused), 'head')} stayed neural. {told}", title="flip", severity="warning")
-
-    async def flip_best(self) -> None:
-        """Ask how many."""
-
-        def read(text: str) -> int:
-            if not text.strip().isdigit() or not 0 < int(text) <= self.known.geometry.size:
-                raise ReadheadError(f"{text!r} is no number of heads", hint=f"1 to {self.known.geometry.size}")
-            return int(text)
-
-        def go(text: str) -> None:
-            self._flip({}, [head for head in self.known.best(read(text)) if head not in self.known.board])
-
-        await self._asking("How many of the best heads to put into program mode", go, hint="by IoU on dev", check=read)
+    # ---- what views ask for ------------------------------------------------------------------------------------------
 
     def on_curve_view_taken(self, event: CurveView.Taken) -> None:
         """Exactly these heads in program mode, with their best programs: one step of the timeline."""
         wanted = dict.fromkeys(event.heads, "")
-        self._flip({head: None for head in difference(self.known.board, wanted) if head not in wanted}, list(wanted))
+        self.switching.change(
+            {head: None for head in difference(self.known.board, wanted) if head not in wanted}, list(wanted)
+        )
 
     def on_curve_view_changed(self) -> None:
         """Other keys can act."""
-        self._redraw()
+        self.redraw()
 
     def on_generate_view_changed(self) -> None:
         """Other keys can act."""
-        self._redraw()
-
-    def travel(self, place: int) -> None:
-        """To another moment of the timeline."""
-        self._flip(self.timeline.go(place), [])
+        self.redraw()
 
     def on_perplexity_view_returned(self, event: PerplexityView.Returned) -> None:
         """The user picked a moment."""
-        self.travel(event.place)
-
-    def _arrive(self, switches: Mapping[str, Any]) -> None:
-        """A switchboard has come about, here or in another front end."""
-        before = dict(self.known.board)
-        self.known.learn_board(switches["heads"], switches["fingerprint"])
-        flip = difference(before, self.known.board)
-        if not self.timeline.moments:
-            label = "as it was"
-        else:
-            label = label_of(flip) if self._own_flips else f"elsewhere: {label_of(flip)}"
-        self._own_flips = max(0, self._own_flips - 1)
-        self.timeline.arrive(self.known.board, self.known.board_stamp, label)
-        self._redraw_heads()
-        self.measure()
-
-    # ---- measuring ---------------------------------------------------------------------------------------------------
-
-    def measure(self, controls: tuple[str, ...] = ()) -> None:
-        """The perplexity of the current switchboard."""
-        self.link.begin(partial(self._measuring, list(controls)), "perplexity")
-
-    async def _measuring(self, controls: list[str]) -> None:
-        def learn(part: Mapping[str, Any]) -> None:
-            if self.timeline.learn(Impacted.read(dict(part))):
-                self.perplexity_view.redraw()
-                self._redraw()
-
-        moment = self.timeline.now
-        try:
-            learn(await self.link.call("perplexity", details=True, controls=controls, on_part=learn))
-        except EngineError as error:
-            if moment is not None:
-                moment.problem = str(error)
-            self._redraw_heads()
-            raise
-
-    def measure_controls(self) -> None:
-        """What other attention on the same heads costs."""
-        self.measure(("zero", "uniform", "first"))
-
-    def measure_impacts(self) -> None:
-        """Every head's best program alone."""
-        self.map.colouring = "impact"
-        self.link.begin(self._measuring_impacts, "impacts")
-
-    async def _measuring_impacts(self) -> None:
-        done = 0
-
-        def learn(part: Mapping[str, Any]) -> None:
-            nonlocal done
-            done += 1
-            self.known.impacts[HeadId.parse(part["head"])] = part["increase_percent"]
-            self._progress = f"impacts {done}/{self.known.geometry.size}"
-            self.map.redraw()
-            self._redraw()
-
-        try:
-            await self.link.call("impacts", on_part=learn)
-        finally:
-            self._progress = ""
-            self._redraw_heads()
-
-    # ---- switchboards ------------------------------------------------------------------------------------------------
-
-    @property
-    def _boards(self) -> Path:
-        return self.root / "switchboards"
-
-    async def ask_save_board(self) -> None:
-        """Under which name."""
-
-        def go(name: str) -> None:
-            self.link.begin(partial(self._saving, self._board_file(name)), "board")
-
-        await self._asking("Save the switchboard as", go, hint=f"a name, in {self._boards}", check=self._board_file)
-
-    async def _saving(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        saved = await self.link.call("save_board", path=str(path))
-        self.notify(f"{counted(saved['heads'], 'head')} in {saved['path']}", title="save")
-
-    async def ask_load_board(self) -> None:
-        """Which one."""
-        names = sorted(path.stem for path in self._boards.glob("*.json"))
-
-        def go(name: str) -> None:
-            self._own_flips += 1
-            self.link.begin(partial(self.link.call, "load_board", path=str(self._board_file(name))), "board")
-
-        hint = f"saved: {', '.join(names)}" if names else f"none is saved in {self._boards} yet: save one with S"
-        await self._asking(
-            "Go on with the switchboard", go, initial=names[0] if names else "", hint=hint, check=self._board_file
-        )
-
-    async def _loading(self, path: Path) -> None:
-        self._own_flips += 1
-        try:
-            await self.link.call("load_board", path=str(path))
-        except BaseException:
-            self._own_flips -= 1
-            raise
-
-    def _board_file(self, name: str) -> Path:
-        if not name.strip() or "/" in name or name.startswith("."):
-            raise ReadheadError(f"{name!r} is no name", hint="letters and digits")
-        return self._boards / f"{name.strip().removesuffix('.json')}.json"
-
-    def export_command(self) -> None:
-        """Save the switchboard, and tell the command that measures it."""
-        self.link.begin(self._exporting, "board")
-
-    async def _exporting(self) -> None:
-        path = self._boards / f"{self.known.board_stamp or 'neural'}.json"
-        await self._saving(path)
-        command = ["readhead", "replace", "--workspace", str(self.root), "--switchboard", str(path), "--part", "dev"]
-        told = shlex.join(command)
-        self.copy_to_clipboard(told)
-        self.notify(f"{told}\n(also in the clipboard, if your terminal lets it)", title="command line", timeout=20)
+        self.switching.travel(event.place)
 
     # ---- the engine --------------------------------------------------------------------------------------------------
 
@@ -694,8 +528,8 @@ class ReadheadApp(App[None]):
             error = facts.get("error") or {}
             return f"engine failed: {error.get('message', '')} (^e starts it again)"
         if state != "ready":
-            return f"engine: {state} {self._progress}".rstrip() + " …"
-        return self._progress or ("working" if self._jobs else "ready")
+            return f"engine: {state} {self.progress}".rstrip() + " …"
+        return self.progress or ("working" if self._jobs else "ready")
 
     def on_engine_said(self, event: EngineSaid) -> None:
         """An event of the engine."""
@@ -703,28 +537,28 @@ class ReadheadApp(App[None]):
             case "state", given:
                 self._engine_changed(given)
             case "switches", given:
-                self._arrive(given)
+                self.switching.arrive(given)
             case "ranked", _:
                 self.curve_view.outdate()
                 self.link.begin(self._learn_cards, "cards")
             case "progress", given:
-                self._progress = f"{given['stage']} {given['done']}/{given['total']}"
+                self.progress = f"{given['stage']} {given['done']}/{given['total']}"
                 if given["done"] >= given["total"]:
-                    self._progress = ""
+                    self.progress = ""
                 self.curve_view.progressed(given)
                 self.write_view.progressed(given)
             case "busy", given:
                 self._jobs = given["jobs"]
                 if not self._jobs:
-                    self._progress = ""
+                    self.progress = ""
             case "notice", given:
                 self.notify(given["message"], title="engine", severity="warning")
-        self._redraw()
+        self.redraw()
 
     def _engine_changed(self, given: Mapping[str, Any]) -> None:
         state = str(given["state"])
         before, self._engine_state = self._engine_state[0], (state, dict(given))
-        self._progress = ""
+        self.progress = ""
         if state == "ready":
             if self.known.learn(given):
                 self.map.geometry_changed()
@@ -742,7 +576,7 @@ class ReadheadApp(App[None]):
     async def _learn_all(self) -> None:
         """A new engine: what it knows, and how things stand."""
         await self._learn_cards()
-        self._arrive(await self.link.call("switches"))
+        self.switching.arrive(await self.link.call("switches"))
         if self.view == "head" or self.is_wide:
             self.head_view.show(self.head)
 
@@ -750,7 +584,7 @@ class ReadheadApp(App[None]):
         self.known.learn_cards(await self.link.call("cards"))
         if self.remembered.filter:
             self.map.show_only(self.remembered.filter)
-        self._redraw_heads()
+        self.redraw_heads()
         if self.view == "head" or self.is_wide:
             self.head_view.load()
 
@@ -769,7 +603,7 @@ class ReadheadApp(App[None]):
         known = isinstance(error, ReadheadError)
         told = str(error) if known else f"{type(error).__name__}: {error}"
         self.notify(f"{told}\n{hint}".rstrip(), title=event.worker.group, severity="error")
-        self._redraw_heads()
+        self.redraw_heads()
 
     # ---- files -------------------------------------------------------------------------------------------------------
 
