@@ -291,7 +291,7 @@ class FakeEngine:
         part = {"about": head, "name": "refinement", "stage": "scored", "iou": row["iou"], "tokens": 90, "seconds": 1.0}
         revised = {
             "file": name, "head": head, "changed": True, "kept": None, "notes": [], "source": row["source"],
-            "iou": {"fit": {"before": 0.3, "after": 0.4}, "dev": {"before": 0.3, "after": row["iou"]}},
+            "fit": {"before": 0.3, "after": 0.4}, "dev": {"before": 0.3, "after": row["iou"]},
         }  # fmt: skip
         return [part], revised
 

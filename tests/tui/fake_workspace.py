@@ -152,6 +152,7 @@ class FakeWorkspace:
         return asdict(Scored(
             head=str(head), stamp=stamp, iou=row["iou"], iou_without_first=None, jsd=0.1, trivial="uniform",
             trivial_iou=self.trivial_iou(head), inactive=self.is_inactive(head), coverage=1.0, sequences=self.dev,
+            rank=2, of=9,
         ))  # fmt: skip
 
     def best_source(self, head: str) -> str:
@@ -244,7 +245,8 @@ class FakeWorkspace:
         increase = self.cost_percent(head)
         figures = {"increase_percent": increase, "low": increase - 1, "high": increase + 1}
         name = self.candidates(head)[0]["name"]
-        return {"head": head, "program": name, "stamp": {}, "refused": refused,
+        stamp = asdict(Stamp("", self.model, "corpus", length=24))
+        return {"head": head, "program": name, "stamp": stamp, "refused": refused,
                 **(dict.fromkeys(figures) if refused else figures)}  # fmt: skip
 
     def best_first(self) -> list[HeadId]:
