@@ -188,3 +188,15 @@ async def test_the_palette_does_an_action_of_another_view_there(tmp_path: Path) 
         await here.until(lambda: here.app.view == "head", "the view of the action")
         await here.settled()
         assert not isinstance(here.app.screen, CommandPalette)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("keys", [["pageup"], ["pagedown", "enter"], ["f", "enter", "enter"], ["enter", "escape"]])
+async def test_keys_that_come_faster_than_the_palette_are_no_crash(tmp_path: Path, keys: list[str]) -> None:
+    async with running(tmp_path) as here:
+        here.send("ctrl+p")
+        for key in keys:
+            here.send(key)
+        await here.settled()
+        await here.press("escape", "escape")
+        assert here.app.is_running

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ class ActionCommands(Provider):
 
 
 class Palette(CommandPalette):
-    """Textual's, without a crash in 8.2.8: a second key or click may be on its way when it has been answered."""
+    """Textual's, without two crashes of 8.2.8: by a second answer that was on its way, and by keys before its list."""
 
     def dismiss(self, result: None = None) -> AwaitComplete:
         """Once."""
@@ -45,6 +46,10 @@ class Palette(CommandPalette):
             return AwaitComplete()
         self.call_next(self._forget)
         return super().dismiss(result)
+
+    def _action_command_list(self, action: str) -> None:
+        with suppress(KeyError):  # of a list that has not been laid out
+            super()._action_command_list(action)
 
     def _forget(self) -> None:
         self._selected_command = None

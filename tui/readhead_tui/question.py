@@ -46,7 +46,8 @@ class Question(ModalScreen[str | None]):
 
     def on_mount(self) -> None:
         """What is typed goes into the answer, at once."""
-        self.query_one(Input).focus()
+        for answer in self.query(Input):  # none if the app is leaving
+            answer.focus()
 
     def take(self, event: events.Key) -> None:
         """A key that was meant for the answer, but not sent to it."""
