@@ -13,7 +13,7 @@ from tui.covered import covers
 from tui.fake_engine import FakeEngine
 from tui.running import running
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
 
 
 @covers("view_map", "view_head", "view_perplexity", "view_curve", "view_generate", "view_write")

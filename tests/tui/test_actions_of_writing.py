@@ -9,7 +9,7 @@ import pytest
 from tui.covered import covers
 from tui.running import running
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
 
 
 @covers("found_up", "found_down")

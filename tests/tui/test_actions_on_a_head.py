@@ -13,7 +13,7 @@ from tui.covered import covers
 from tui.fake_engine import FakeEngine
 from tui.running import Running, running
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ from tui.scripted_engine import FACTS, HEADS, ScriptedEngine, Shown, shown
 if TYPE_CHECKING:
     from rich.text import Text
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
 
 
 def rows(here: Shown) -> list[list[str]]:
@@ -277,7 +277,6 @@ async def test_names_that_do_not_fit_are_counted() -> None:
 # ---- the engine itself -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 async def test_a_curve_a_plan_and_texts_of_the_real_engine(tmp_path: Path) -> None:
     root = make_workspace(tmp_path, held_out=20)
     Remembered(welcomed=True, view="curve", tokens=4).write(root)

@@ -20,7 +20,10 @@ from readhead_tui.app import ReadheadApp
 from tui.covered import covers
 from tui.little_engine import SHIPPED, Here, LittleEngine, here, program
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="the editors of these tests are shell scripts")
+pytestmark = [
+    pytest.mark.skipif(os.name != "posix", reason="the editors of these tests are shell scripts"),
+    pytest.mark.slow,
+]
 
 
 @pytest.fixture

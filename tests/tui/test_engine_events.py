@@ -13,7 +13,7 @@ from tui.fake_engine import FakeEngine
 from tui.fake_workspace import FakeWorkspace
 from tui.running import running
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
 
 
 async def test_a_flip_is_drawn_at_once_and_for_certain_when_the_engine_has_done_it(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from readhead_tui.remembered import Remembered
 from readhead_tui.watch import look
 from tui.little_engine import Here, LittleEngine, here, program
 
+pytestmark = pytest.mark.slow
+
 HEAD = HeadId(0, 0)
 
 
@@ -160,7 +162,6 @@ def test_many_changes_while_it_is_ranked_end_with_the_last(tmp_path: Path) -> No
 # ---- the engine ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_a_program_that_another_process_saves_is_scored_on_map_and_head_soon(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

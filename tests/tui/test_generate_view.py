@@ -13,7 +13,7 @@ from readhead_tui.remembered import Remembered
 from tui.covered import covers
 from tui.scripted_engine import FACTS, ScriptedEngine, Shown, shown
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
 
 BOARD = {"L0H1": "# mine", "L2H3": "# mine"}
 

@@ -22,6 +22,8 @@ from tui.running import SIZE, Running, make_app, welcomed
 if TYPE_CHECKING:
     from textual.pilot import Pilot
 
+pytestmark = pytest.mark.slow
+
 Compare = Callable[..., bool]
 Do = Callable[[Running], Awaitable[None]]
 

@@ -17,7 +17,7 @@ from readhead_tui.preferences import Preferences
 from tui.fake_engine import FakeEngine
 from tui.running import running, welcomed
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
 
 
 async def test_the_first_screen_is_shown_once(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from readhead_tui.write_view import WriteView
 from tui.covered import covers
 from tui.little_engine import Here, LittleEngine, broken_off, here, program
 
+pytestmark = pytest.mark.slow
+
 ABSENT = ("the model coder is not there; installed: other:latest", "ollama pull coder")
 STATES = {
     "not installed": ("nothing answers, and there is no ollama", "install it from ollama.com"),
@@ -328,7 +330,6 @@ def server() -> Iterator[StandIn]:
         yield standing
 
 
-@pytest.mark.slow
 def test_search_and_language_model_write_for_a_head_of_the_engine(
     tmp_path: Path, server: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
