@@ -553,7 +553,7 @@ def tui(
         typer.Option(help="Folder that keeps state; by default that of the nearest readhead.toml.", show_default=False),
     ] = None,
 ) -> None:
-    """The terminal app: walk the heads, flip them, watch the perplexity."""
+    """The terminal app: walk the heads and flip them."""
     import importlib
 
     importlib.import_module("readhead_tui.start").run(workspace)
