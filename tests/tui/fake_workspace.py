@@ -9,6 +9,7 @@ import hashlib
 import json
 import random
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +31,10 @@ TEXTS: Final = (
 """Shorter than the corpus says, and fewer; they come again and again."""
 NAMES: Final = ("induction", "previous", "first_token", "sentence_start", "same_word", "decay")
 """Of the library's programs; a head has some of them, in an order of its own."""
+
+
+parsed = cache(parse)
+"""Thousands of heads have the same few programs' texts, again and again."""
 
 
 def chance(*names: object) -> random.Random:
@@ -130,7 +135,7 @@ class FakeWorkspace:
         self, head: HeadId, source: str, origin: str, *, path: Path | None = None, lift: float = 0.2
     ) -> dict[str, Any]:
         """A program as a candidate for a head."""
-        program = parse(source, name=path.stem if path else str(head), path=path)
+        program = parsed(source, name=path.stem if path else str(head), path=path)
         floor = self.trivial_iou(head)
         iou = min(0.99, floor + lift * chance("iou", head, source).random())
         return {

@@ -51,6 +51,7 @@ def test_no_key_means_two_things_in_a_view(view: str) -> None:
             meanings[key] = action.id
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_every_key_reaches_its_action_in_its_views(tmp_path: Path) -> None:
     async with running(tmp_path) as here:
@@ -79,6 +80,7 @@ async def test_the_footer_shows_the_keys_of_the_view_and_no_others(tmp_path: Pat
             assert len(shown.strip()) == len("".join(wanted).strip()), f"nothing else in {view}"
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_the_footer_of_a_narrow_screen_keeps_help_and_quit_and_cuts_no_word(tmp_path: Path) -> None:
     async with running(tmp_path) as here:
@@ -94,6 +96,7 @@ async def test_the_footer_of_a_narrow_screen_keeps_help_and_quit_and_cuts_no_wor
                 assert any(shown.endswith(f" {action.label}") for action in ACTIONS), shown
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_every_action_is_in_the_help_those_of_the_view_first(tmp_path: Path) -> None:
     async with running(tmp_path, size=(110, 250)) as here:

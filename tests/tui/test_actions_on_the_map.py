@@ -36,7 +36,7 @@ async def test_the_cursor_walks_as_far_as_there_are_heads(tmp_path: Path) -> Non
 
 
 async def test_the_cursor_stays_in_sight_in_a_model_larger_than_the_screen(tmp_path: Path) -> None:
-    async with running(tmp_path, FakeEngine(FakeWorkspace(60, 40))) as here:
+    async with running(tmp_path, FakeEngine(FakeWorkspace(35, 40))) as here:
         await here.press("end", "pagedown", "pagedown", "pagedown")
         lines = here.line("#map").splitlines()
         assert lines[0].endswith("39"), "the whole column, beside the scrollbar"

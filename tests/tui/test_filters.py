@@ -17,6 +17,7 @@ from tui.fake_workspace import FakeWorkspace
 from tui.known_in_tests import known_of
 
 HEADS = FakeWorkspace().geometry.head_ids()
+KNOWN = known_of(FakeWorkspace())
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +76,10 @@ def test_a_value_that_is_no_number_is_answered_with_an_example() -> None:
 @given(st.text(max_size=30))
 def test_any_text_is_a_filter_or_a_usage_error(text: str) -> None:
     with contextlib.suppress(UsageError):
-        assert isinstance(read_filter(text)(known_of(FakeWorkspace(1, 2)), HeadId(0, 0)), bool)
+        assert isinstance(read_filter(text)(KNOWN, HeadId(0, 0)), bool)
 
 
 @given(st.sampled_from(["iou", "lift", "floor", "layer"]), st.floats(-1, 5), st.floats(-1, 5))
 def test_a_higher_bound_never_leaves_fewer_heads(field: str, one: float, other: float) -> None:
-    known = known_of(FakeWorkspace())
     low, high = sorted((one, other))
-    assert left(f"{field} < {low!r}", known) <= left(f"{field} < {high!r}", known)
+    assert left(f"{field} < {low!r}", KNOWN) <= left(f"{field} < {high!r}", KNOWN)

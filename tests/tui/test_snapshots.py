@@ -1,6 +1,6 @@
 """What each state looks like. After a wanted change of looks:
 
-    python -m pytest tests/tui/test_snapshots.py --snapshot-update
+    python -m pytest tests/tui/test_snapshots.py -m slow --snapshot-update
 
 and look at the pictures in `tests/tui/__snapshots__` before they are kept.
 """

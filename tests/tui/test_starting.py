@@ -105,7 +105,10 @@ async def test_a_workspace_that_is_not_kept_says_so(tmp_path: Path) -> None:
 # ---- sizes -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("view", VIEWS)
+SOME_SLOW = [view if view in {"map", "perplexity"} else pytest.param(view, marks=pytest.mark.slow) for view in VIEWS]
+
+
+@pytest.mark.parametrize("view", SOME_SLOW)
 async def test_a_terminal_that_gets_too_small_says_so_and_all_is_back_when_it_is_not(tmp_path: Path, view: str) -> None:
     async with running(tmp_path, view=view) as here:
         await here.settled()
@@ -133,6 +136,7 @@ async def test_in_a_wide_terminal_the_map_stands_beside_the_other_views(tmp_path
         assert here.app.perplexity_view.region.area > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", VIEWS)
 async def test_at_any_size_the_lines_at_the_bottom_are_seen(tmp_path: Path, view: str) -> None:
     async with running(tmp_path, view=view) as here:
