@@ -25,7 +25,7 @@ from textual.pilot import OutOfBounds
 from readhead.engine import EngineGoneError
 from readhead.engine.client import EngineError
 from readhead_tui.actions import ACTIONS
-from readhead_tui.preferences import Preferences
+from readhead_tui.app import ReadheadApp
 from server.processes import resident_bytes
 from tui.fake_engine import FakeEngine
 from tui.fake_workspace import FakeWorkspace
@@ -33,8 +33,7 @@ from tui.running import Running, running
 
 SECONDS = float(os.environ.get("READHEAD_RANDOM_KEYS_SECONDS", "60"))
 SEED = int(os.environ.get("READHEAD_RANDOM_KEYS_SEED", time.time_ns() % 10**6))
-LEAVES = {"quit"}
-KEYS = [key.strip() for action in ACTIONS if action.id not in LEAVES for key in action.keys.split(",") if key.strip()]
+KEYS = [key.strip() for action in ACTIONS for key in action.keys.split(",") if key.strip()]
 OTHERS = ["enter", "escape", "tab", "shift+tab", "backspace", "delete", "ctrl+c", "ctrl+p", "f9", "ctrl+a", "space"]
 TEXTS = ["L1H2", "lift < 0.1", "program", "3", "L9H9", "mine", "", "The frog sat .", "0.5", "-1", "[bold]", "é𝒳\t"]
 SIZES = [(80, 24), (40, 12), (20, 10), (200, 50), (140, 30), (1, 1), (300, 80)]
@@ -66,9 +65,8 @@ class Chaos:
 
     def _key(self) -> None:
         key = self.lots.choice(self.lots.choice([KEYS, KEYS, KEYS, OTHERS, list(string.ascii_letters + string.digits)]))
-        if key != "q":
-            self.done.append(key)
-            self.here.send(key)
+        self.done.append(key)
+        self.here.send(key)
 
     def _text(self) -> None:
         text = self.lots.choice(TEXTS)
@@ -80,8 +78,6 @@ class Chaos:
     async def _click(self) -> None:
         size = self.here.app.size
         offset = (self.lots.randrange(max(1, size.width)), self.lots.randrange(max(1, size.height)))
-        if offset[1] >= size.height - 1:
-            return  # where `quit` is
         times, control = self.lots.choice([1, 1, 2]), self.lots.random() < 0.2
         self.done.append(f"click {offset} × {times}{' with ctrl' if control else ''}")
         with contextlib.suppress(OutOfBounds, NoWidget):  # the pilot's; nothing is laid out there yet
@@ -158,8 +154,8 @@ async def test_whatever_is_pressed_the_app_goes_on_and_does_not_grow(
     monkeypatch.delenv("VISUAL", raising=False)
     monkeypatch.setenv("EDITOR", "true")
     begun, warm, steps = time.monotonic(), 0, 0
-    nothing = Preferences(keys=dict.fromkeys(LEAVES, "f20"))  # no key leaves
-    async with running(tmp_path, FakeEngine(), preferences=nothing) as here:
+    monkeypatch.setattr(ReadheadApp, "leave", lambda _app: None)  # by whichever key, click or name
+    async with running(tmp_path, FakeEngine()) as here:
         chaos = Chaos(here, SEED)
         try:
             while time.monotonic() - begun < SECONDS:
