@@ -268,7 +268,8 @@ class ReadheadApp(App[None]):
         selected = f"  ·  {counted(len(self.map.selected), 'head')} selected" if self.map.selected else ""
         shown = f"  ·  only {self.remembered.filter}" if self.remembered.filter else ""
         colouring = self.map.colouring
-        put(self.query_one("#legend", Static), f" {colouring}: {LEGENDS[colouring]}{shown}{selected}")
+        self.map.explain("" if self.known.geometry.size else self._engine_at_length())
+        put(self.query_one("#legend", Static), f" {colouring}{shown}{selected}  ·  {LEGENDS[colouring]}")
         now = self.timeline.now
         put(self.query_one("#perplexity-line", Static), " " + figures.line(
             now.impact if now else None,
@@ -530,6 +531,12 @@ class ReadheadApp(App[None]):
         if state != "ready":
             return f"engine: {state} {self.progress}".rstrip() + " …"
         return self.progress or ("working" if self._jobs else "ready")
+
+    def _engine_at_length(self) -> str:
+        """Why there is no map yet, and what to do about it."""
+        error = self._engine_state[1].get("error") or {}
+        cure = [error.get("hint", ""), "", "ctrl+e starts it again"] if self._engine_state[0] == "failed" else []
+        return "\n".join([self.engine_in_words().removesuffix(" (^e starts it again)"), *cure])
 
     def on_engine_said(self, event: EngineSaid) -> None:
         """An event of the engine."""

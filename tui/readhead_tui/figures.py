@@ -32,6 +32,8 @@ def bounds(low: float, high: float) -> str:
 
 def line(impact: Impacted | None, heads: int, size: int, *, stale: bool = False, problem: str = "") -> str:
     """The app's lowest line but one: what the current switchboard costs."""
+    if not size:
+        return ""
     told = f"{heads} of {counted(size, 'head')}" if heads else "all heads neural"
     if problem:
         return f"perplexity not measured: {problem}  ·  {told}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -28,9 +29,13 @@ _LABEL: Final = 5
 """Columns of `L12 `."""
 WIDTHS: Final = (2, 4, 6)
 """Columns of a cell at each zoom."""
+_EVERY: Final = 5
+"""At the smallest zoom, so many heads have one number above them."""
 _DIM: Final = Style(dim=True)
 _BOLD: Final = Style(bold=True)
-_HERE: Final = Style(reverse=True, bold=True)
+_HERE: Final = Style(color="#000000", bgcolor="#ffffff", bold=True, dim=False)
+_HERE_BY_DAY: Final = Style(color="#ffffff", bgcolor="#000000", bold=True, dim=False)
+"""The cell under the cursor, on a light ground."""
 
 
 class HeadMap(ScrollView, can_focus=True, inherit_bindings=False):
@@ -69,6 +74,14 @@ class HeadMap(ScrollView, can_focus=True, inherit_bindings=False):
         self.selected: set[HeadId] = set()
         self.shown: Condition = read_filter("")
         self._zoom_is_users = False
+        self._explanation: list[str] = []
+
+    def explain(self, text: str) -> None:
+        """Stand there as long as there are no heads."""
+        lines = text.split("\n") if text else []
+        if lines != self._explanation:
+            self._explanation = lines
+            self.refresh()
 
     # ---- what it shows -----------------------------------------------------------------------------------------------
 
@@ -197,6 +210,10 @@ class HeadMap(ScrollView, can_focus=True, inherit_bindings=False):
         base = self.rich_style
         left = round(self.scroll_x)
         layer = y - 1 + round(self.scroll_y)
+        if self._explanation:
+            lines = [part for line in self._explanation for part in (textwrap.wrap(line, max(10, width - 4)) or [""])]
+            text = f"  {lines[y - 1]}" if 0 < y <= len(lines) else ""
+            return Strip([Segment(text, base)]).adjust_cell_length(width, base)
         if y == 0:
             label, cells = Segment("".ljust(_LABEL), base), self._header()
         elif layer < self.known.geometry.layers:
@@ -211,7 +228,7 @@ class HeadMap(ScrollView, can_focus=True, inherit_bindings=False):
         base, width = self.rich_style, WIDTHS[self.zoom]
         cells = []
         for index in range(self.known.geometry.heads):
-            name = f"H{index}" if width > len(f"H{index}") else str(index)[-width:]
+            name = f"H{index}" if width > WIDTHS[0] else str(index) if index % _EVERY == 0 else ""
             style = _BOLD if index == self.cursor.index else _DIM
             cells.append(Segment(name.rjust(width - (width > WIDTHS[0])).ljust(width), base + style))
         return cells
@@ -247,7 +264,8 @@ class HeadMap(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _styled(self, head: HeadId, text: str, style: Style) -> Segment:
         if head == self.cursor:
-            style = style + _HERE if self.has_focus else style + Style(underline=True, bold=True)
+            here = _HERE if self.app.current_theme.dark else _HERE_BY_DAY
+            style = style + here if self.has_focus else style + Style(underline=True, bold=True)
         elif head in self.selected:
             style += Style(underline=True)
         if self.zoom == 0 and (head in self.known.board or head in self.known.pending):

@@ -25,6 +25,8 @@ _GUTTER: Final = 1
 """Columns for the mark of the row that looks."""
 _TITLE: Final = 1
 """Lines above the picture."""
+_ROOMY: Final = 30
+"""Columns from which the title says what its numbers are."""
 _LARGEST: Final = 4
 """Pixels of one token, on a side."""
 
@@ -143,7 +145,8 @@ class HeatMap(Widget, can_focus=False):
         if y < _TITLE:
             down, across = self._rows.block, self._columns.block
             several = self.matrix is not None and (down, across) != (1, 1)
-            title = f"{self.title}  {down}×{across} to a cell" if several else self.title
+            unit = " to a cell" if self.size.width > _ROOMY else ""
+            title = f"{self.title}  {down}×{across}{unit}" if several else self.title
             return Strip([Segment(title[:width], base + _BOLD)]).adjust_cell_length(width, base)
         if self.matrix is None:
             text = self.note[:width] if y == _TITLE else ""

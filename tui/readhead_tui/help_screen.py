@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 from textual.containers import Center, Vertical, VerticalScroll
@@ -69,18 +70,19 @@ class Welcome(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """What this is, three keys, how to go on."""
-        text = Text()
-        text.append("Readhead", style="bold")
-        text.append(" reads a model's attention heads as code. Each cell of the map is a head; its number tells how ")
-        text.append("well a short program predicts where it looks.\n\n")
+        what = Text("Readhead", style="bold").append(
+            " reads a model's attention heads as code. Each cell of the map is a head; its number tells how well a"
+            " short program predicts where it looks.",
+            style="not bold",
+        )
+        keys = Table.grid(padding=(0, 2, 1, 0))
         for key, meaning in (
             ("space", "put the program in the head's place, and watch the perplexity"),
             ("enter", "look at the head: its pattern, the program's, the code"),
             ("?", "what every other key does"),
         ):
-            text.append(f" {key} ", style="bold reverse")
-            text.append(f"  {meaning}\n\n")
-        text.append("Arrows walk, u undoes, q leaves.\nPress a key to begin.", style="dim")
+            keys.add_row(Text(f" {key} ", style="bold reverse"), meaning)
+        text = Group(what, "", keys, Text("Arrows walk, u undoes, q leaves.\nPress a key to begin.", style="dim"))
         with Vertical():
             yield Center(Static(text))
 

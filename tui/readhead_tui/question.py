@@ -27,6 +27,7 @@ class Question(ModalScreen[str | None]):
     DEFAULT_CSS = """
     Question { align: center bottom; background: $background 30%; }
     Question > Vertical { height: auto; max-height: 8; background: $panel; padding: 0 1; border-top: solid $primary; }
+    Question Label { width: 100%; }
     Question #hint { color: $text-muted; }
     Question #hint.-wrong { color: $text-error; }
     """
