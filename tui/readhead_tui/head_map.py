@@ -228,7 +228,8 @@ class HeadMap(ScrollView, can_focus=True, inherit_bindings=False):
         base, width = self.rich_style, WIDTHS[self.zoom]
         cells = []
         for index in range(self.known.geometry.heads):
-            name = f"H{index}" if width > WIDTHS[0] else str(index) if index % _EVERY == 0 else ""
+            is_told = width > WIDTHS[0] or index == self.cursor.index or index % _EVERY == 0
+            name = (f"H{index}" if width > WIDTHS[0] else str(index)[-width:]) if is_told else ""
             style = _BOLD if index == self.cursor.index else _DIM
             cells.append(Segment(name.rjust(width - (width > WIDTHS[0])).ljust(width), base + style))
         return cells
