@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from readhead.heads import HeadId
-from readhead_tui.known import Candidate, Known, counted
+from readhead_tui.known import Alone, Candidate, Known, counted
 from tui.fake_workspace import FakeWorkspace
 from tui.known_in_tests import known_of, learn_switches
 
@@ -30,7 +30,7 @@ def test_nothing_is_known_at_first() -> None:
 
 def test_facts_of_another_model_forget_what_was_known_of_the_heads(workspace: FakeWorkspace) -> None:
     known = known_of(workspace)
-    known.impacts[HEAD] = 1.0
+    known.impacts[HEAD] = Alone("", 1.0)
     assert not known.learn(workspace.facts())
     assert known.ranked
     workspace.model = "another"
@@ -49,14 +49,16 @@ def test_cards_without_best_programs_are_not_ranked(workspace: FakeWorkspace) ->
     assert known.learn_cards(workspace.cards()) == set()
 
 
-def test_an_impact_is_forgotten_with_the_program_it_was_measured_of(workspace: FakeWorkspace, tmp_path: Path) -> None:
+def test_an_impact_is_told_of_the_text_that_it_was_measured_of(workspace: FakeWorkspace, tmp_path: Path) -> None:
     workspace.root = tmp_path
     known = known_of(workspace)
-    known.impacts = {HEAD: 1.0, HeadId(1, 1): 2.0}
+    other = HeadId(1, 1)
+    known.impacts = {head: Alone(known.card(head).text, 1.0) for head in (HEAD, other)}
     row = workspace.row(HEAD, "def head(s):\n    return s.first\n", "symbolic", path=Path("x.py"), lift=3)
     workspace.written[str(HEAD)] = [row]
     assert known.learn_cards(workspace.cards()) == {HEAD}
-    assert known.impacts == {HeadId(1, 1): 2.0}
+    assert known.impact(HEAD) is None
+    assert known.impact(other) == Alone(known.card(other).text, 1.0)
 
 
 def test_new_cards_are_not_stale(workspace: FakeWorkspace) -> None:
