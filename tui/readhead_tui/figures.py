@@ -33,7 +33,7 @@ def bounds(low: float, high: float) -> str:
 def line(impact: Impacted | None, heads: int, size: int, *, stale: bool = False, problem: str = "") -> str:
     """The app's lowest line but one: what the current switchboard costs."""
     told = f"{heads} of {counted(size, 'head')}" if heads else "all heads neural"
-    if problem:
+    if problem and impact is None:
         return f"perplexity not measured: {problem}  ·  {told}"
     if impact is None:
         return f"perplexity …  ·  {told}"
