@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from readhead.heads import HeadId
+from readhead_tui.card import card_of
 from readhead_tui.known import Alone, Candidate, Known, counted
 from tui.fake_workspace import FakeWorkspace
 from tui.known_in_tests import known_of, learn_switches
@@ -106,3 +107,15 @@ def test_a_candidate_is_read_from_what_the_engine_says_and_what_is_more_is_left_
 @pytest.mark.parametrize(("number", "told"), [(0, "0 heads"), (1, "1 head"), (12, "12 heads")])
 def test_numbers_are_told_with_their_noun(number: int, told: str) -> None:
     assert counted(number, "head") == told
+
+
+def test_a_head_in_program_mode_may_run_another_text_than_its_best_program(workspace: FakeWorkspace) -> None:
+    workspace.change({str(HEAD): workspace.best_source(str(HEAD))})
+    known = known_of(workspace)
+    assert known.is_best_on([HEAD])
+    assert "not with its best" not in card_of(known, HEAD).plain
+    workspace.change({str(HEAD): "def head(s):\n    return s.first\n"})
+    learn_switches(known, workspace)
+    assert known.runs_other(HEAD)
+    assert not known.is_best_on([HEAD])
+    assert "not with its best program" in card_of(known, HEAD).plain

@@ -28,6 +28,8 @@ def card_of(known: Known, head: HeadId) -> Text:
         return text
     mode = known.mode(head)
     text.append(f" {'● ' if mode == 'program' else ''}{mode} mode", style="bold" if mode == "program" else "")
+    if card.best and known.runs_other(head):
+        text.append(" (not with its best program)", style="italic")
     if head in known.pending:
         text.append(" …", style="bold")
     chosen = known.chosen.get(head)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from readhead.engine import Card
+from readhead.engine.results import text_stamp
 from readhead.heads import Geometry, HeadId
 from readhead.program import Program
 from readhead_tui.watch import Broken, News
@@ -150,6 +151,14 @@ class Known:
     def mode(self, head: HeadId) -> str:
         """`program` or `neural`."""
         return "program" if head in self.board else "neural"
+
+    def runs_other(self, head: HeadId) -> bool:
+        """Whether the head is in program mode with another text than its best program's."""
+        return head in self.board and text_stamp(self.board[head]) != self.card(head).text
+
+    def is_best_on(self, heads: Iterable[HeadId]) -> bool:
+        """Whether exactly these heads are in program mode, each with its best program."""
+        return set(heads) == self.board.keys() and not any(map(self.runs_other, self.board))
 
     def iou(self, head: HeadId) -> float | None:
         """Of its best program."""
