@@ -22,6 +22,7 @@ from readhead.surrogates.outcome import Continuation
 from readhead.workspace import STATE
 
 NEAR = "def head(s):\n    return softmax(-1.0 * s.distance)\n"
+FAILS = "def head(s):\n    raise ValueError\n"
 NEARER = "def head(s):\n    return softmax(-2.0 * s.distance + 0.5 * s.first)\n"
 
 pytestmark = [
@@ -177,6 +178,8 @@ def test_a_mistake_in_a_call_is_an_answer_and_cancelling_really_stops_the_work(r
         with pytest.raises(EngineError, match="looks ahead"):
             await engine.call("flip", heads={"L0H0": "def head(s):\n    return softmax(s.n * s.itself)\n"})
         assert (await engine.call("switches"))["heads"] == {}
+        with pytest.raises(ZeroDivisionError):  # a mistake of who listens ends no connection
+            await engine.call("impact", source=NEAR, head="L0H0", on_part=lambda _: 1 // 0)
         slow = asyncio.create_task(engine.call("fit", source=NEARER, heads=["L0H0"]))
         await asyncio.sleep(0.2)
         slow.cancel()
@@ -198,6 +201,11 @@ def test_blame_front_pattern_and_cards(root: Path) -> None:
         view = await engine.call("pattern", head="L0H1", source=NEAR, sequence=1)
         assert len(view["tokens"]) == len(view["pattern"]) == len(view["prediction"]) == 16
         assert view["pattern"][0][0] == 1
+        own = await engine.call("pattern", head="L0H1", source=NEAR, text="Tom saw a dog.")
+        assert len(own["tokens"]) == len(own["pattern"]) == len(own["prediction"])
+        assert (await engine.call("pattern", head="L0H1", text="Tom saw a dog."))["pattern"] == own["pattern"]
+        fails = await engine.call("pattern", head="L0H1", source=FAILS, text="Tom saw a dog.")
+        assert (fails["pattern"], fails["prediction"]) == (own["pattern"], None)
         worst = await engine.call("worst_texts", head="L0H1", source=NEAR)
         assert [row["iou"] for row in worst] == sorted(row["iou"] for row in worst)
         await engine.call("flip", heads={"L0H1": NEAR})
@@ -227,7 +235,10 @@ def test_best_programs_are_flipped_measured_and_written_with_over_the_wire(root:
         assert points == curve["points"]
         rows = await engine.call("candidates", head="L0H1", most=3)
         assert [row["iou"] for row in rows] == sorted((row["iou"] for row in rows), reverse=True)
-        assert [row["head"] for row in await engine.call("impacts")] == heads
+        alone = await engine.call("impacts")
+        assert [row["head"] for row in alone] == heads
+        cards = await engine.call("cards")
+        assert [row["stamp"]["text"] for row in alone] == [card["text"] for card in cards]
         with pytest.raises(EngineError, match="multiple values for argument 'part'"):
             await engine.call("curve", part="dev")
         plan = await engine.call("plan", budget=1000)

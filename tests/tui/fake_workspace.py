@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from readhead.engine.client import EngineError
-from readhead.engine.results import Card, Impacted, Scored, Stamp
+from readhead.engine.results import Card, Impacted, Scored, Stamp, text_stamp
 from readhead.heads import Geometry, HeadId
 from readhead.patterns import Array
 from readhead.program import CATEGORIES, parse
@@ -113,8 +113,9 @@ class FakeWorkspace:
         best = found[0]
         facts = {name: best[name] for name in ("explanation", "category", "path")}
         return Card(
-            card.head, card.trivial, trivial, inactive, best["name"], best["iou"], **facts, others=others, mode=mode
-        )
+            card.head, card.trivial, trivial, inactive, best["name"], best["iou"], **facts, others=others, mode=mode,
+            text=text_stamp(best["source"]),
+        )  # fmt: skip
 
     def candidates(self, head: str, most: int = 12) -> list[dict[str, Any]]:
         wanted = HeadId.parse(head)
@@ -249,9 +250,9 @@ class FakeWorkspace:
         refused = self.unfit.get(head, "")
         increase = self.cost_percent(head)
         figures = {"increase_percent": increase, "low": increase - 1, "high": increase + 1}
-        name = self.candidates(head)[0]["name"]
-        stamp = asdict(Stamp("", self.model, "corpus", length=24))
-        return {"head": head, "program": name, "stamp": stamp, "refused": refused,
+        best = self.candidates(head)[0]
+        stamp = asdict(Stamp(text_stamp(best["source"]), self.model, "corpus", length=24))
+        return {"head": head, "program": best["name"], "stamp": stamp, "refused": refused,
                 **(dict.fromkeys(figures) if refused else figures)}  # fmt: skip
 
     def best_first(self) -> list[HeadId]:

@@ -16,6 +16,7 @@ from rich.console import Console
 from textual.widgets import Static
 
 from readhead.engine.client import EngineError
+from readhead.engine.results import text_stamp
 from readhead.surrogates.outcome import Continuation
 from readhead.surrogates.planner import FRACTIONS, count_of
 from readhead_tui.app import ReadheadApp
@@ -118,13 +119,18 @@ class ScriptedEngine:
                 self.board.pop(head, None)
             else:
                 self.board[head] = source
-        self.board |= {head: f"# the best of {head}, {self.edition}" for head in best}
+        self.board |= {head: self._best_of(head) for head in best}
         self.tell("switches", self._switches_now())
         return self._switches_now() | {"refused": {}}
 
     async def _cards(self, _send: Any) -> list[dict[str, Any]]:
-        best = {"best": "near", "best_iou": 0.7} if self.ranked else {}
-        return [{"head": head, "trivial": "uniform", "trivial_iou": 0.5, "inactive": False, **best} for head in HEADS]
+        cards = [{"head": head, "trivial": "uniform", "trivial_iou": 0.5, "inactive": False} for head in HEADS]
+        for card in cards if self.ranked else ():
+            card |= {"best": "near", "best_iou": 0.7, "text": text_stamp(self._best_of(card["head"]))}
+        return cards
+
+    def _best_of(self, head: Any) -> str:
+        return f"# the best of {head}, {self.edition}"
 
     async def _candidates(self, _send: Any, **_given: Any) -> list[Any]:
         return []

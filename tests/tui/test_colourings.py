@@ -10,7 +10,7 @@ from readhead.engine import Card
 from readhead.heads import HeadId
 from readhead.program import CATEGORIES
 from readhead_tui.colourings import ABBREVIATIONS, COLOURINGS, LEGENDS, Shown, colour
-from readhead_tui.known import Known
+from readhead_tui.known import Alone, Known
 from readhead_tui.shades import PALETTES
 
 HEAD = HeadId(0, 0)
@@ -46,7 +46,7 @@ def test_texts_fit_their_cells(
     iou: float, floor: float, impact: float | None, colouring: str, category: str, *, inactive: bool
 ) -> None:
     known = known_with(iou, floor, category=category, inactive=inactive)
-    known.impacts[HEAD] = impact
+    known.impacts[HEAD] = Alone("", impact)
     cell = shown(colouring, known)
     assert 1 <= len(cell.text.strip()) <= len(cell.text) <= 4
     assert 1 <= len(cell.short) <= 2
@@ -68,7 +68,7 @@ def test_a_head_of_which_nothing_is_known_has_no_colour(colouring: str) -> None:
         ("IoU", known_with(1.0), "1.0", "99"),
         ("IoU", known_with(0.0), ".00", " 0"),
         ("lift", known_with(0.5, 0.2), "+.30", "30"),
-        ("lift", known_with(0.1, 0.22), "-.12", "-9"),
+        ("lift", known_with(0.1, 0.22), "-.12", "--"),
         ("lift", known_with(0.9, 0.9, inactive=True), "idle", " 0"),
         ("category", known_with(category="coreference"), "cref", "cr"),
         ("mode", Known(board={HEAD: "source"}), "prog", "pr"),
@@ -79,11 +79,21 @@ def test_numbers_are_told_shortly(colouring: str, known: Known, text: str, short
 
 
 @pytest.mark.parametrize(
-    ("impact", "text"), [(1.23, "+1.2"), (-0.5, "-0.5"), (12.7, "+13"), (999.6, "+100"), (None, "no")]
+    ("impact", "text"),
+    [
+        (1.23, "+1.2"),
+        (-0.5, "-0.5"),
+        (9.97, "+10"),
+        (12.7, "+13"),
+        (999.4, "+999"),
+        (1234.5, "+1k"),
+        (1e9, ">99k"),
+        (None, "no"),
+    ],
 )
 def test_an_impact_is_told_in_percent(impact: float | None, text: str) -> None:
     known = known_with()
-    known.impacts[HEAD] = impact
+    known.impacts[HEAD] = Alone("", impact)
     assert shown("impact", known).text == text
 
 

@@ -39,8 +39,10 @@ def test_without_a_program_there_is_one_perplexity() -> None:
 
 def test_the_line_says_when_there_is_no_figure_and_why() -> None:
     assert figures.line(None, 2, 32) == "perplexity …  ·  2 of 32 heads"
-    told = figures.line(impact_of(), 2, 32, problem="the model has no head for it")
+    told = figures.line(None, 2, 32, problem="the model has no head for it")
     assert told.startswith("perplexity not measured: the model has no head for it")
+    later = figures.line(impact_of(), 2, 32, problem="a control failed")
+    assert later == figures.line(impact_of(), 2, 32), "what was measured stays"
 
 
 def test_a_stale_figure_is_never_told_as_current() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from readhead.errors import UsageError
 from readhead.heads import HeadId
 from readhead_tui.filters import HINT, read_filter
-from readhead_tui.known import Known
+from readhead_tui.known import Alone, Known
 from tui.fake_workspace import FakeWorkspace
 from tui.known_in_tests import known_of
 
@@ -25,7 +25,8 @@ def known() -> Known:
     workspace = FakeWorkspace()
     workspace.change({"L0H0": "one", "L2H3": "one"})
     known = known_of(workspace)
-    known.impacts = {HeadId(0, 0): 1.0, HeadId(1, 0): 4.0, HeadId(2, 0): None}
+    figures = {HeadId(0, 0): 1.0, HeadId(1, 0): 4.0, HeadId(2, 0): None}
+    known.impacts = {head: Alone(known.card(head).text, figure) for head, figure in figures.items()}
     return known
 
 

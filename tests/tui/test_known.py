@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from readhead.heads import HeadId
-from readhead_tui.known import Candidate, Known, counted
+from readhead_tui.card import card_of
+from readhead_tui.known import Alone, Candidate, Known, counted
 from tui.fake_workspace import FakeWorkspace
 from tui.known_in_tests import known_of, learn_switches
 
@@ -30,7 +31,7 @@ def test_nothing_is_known_at_first() -> None:
 
 def test_facts_of_another_model_forget_what_was_known_of_the_heads(workspace: FakeWorkspace) -> None:
     known = known_of(workspace)
-    known.impacts[HEAD] = 1.0
+    known.impacts[HEAD] = Alone("", 1.0)
     assert not known.learn(workspace.facts())
     assert known.ranked
     workspace.model = "another"
@@ -49,14 +50,16 @@ def test_cards_without_best_programs_are_not_ranked(workspace: FakeWorkspace) ->
     assert known.learn_cards(workspace.cards()) == set()
 
 
-def test_an_impact_is_forgotten_with_the_program_it_was_measured_of(workspace: FakeWorkspace, tmp_path: Path) -> None:
+def test_an_impact_is_told_of_the_text_that_it_was_measured_of(workspace: FakeWorkspace, tmp_path: Path) -> None:
     workspace.root = tmp_path
     known = known_of(workspace)
-    known.impacts = {HEAD: 1.0, HeadId(1, 1): 2.0}
+    other = HeadId(1, 1)
+    known.impacts = {head: Alone(known.card(head).text, 1.0) for head in (HEAD, other)}
     row = workspace.row(HEAD, "def head(s):\n    return s.first\n", "symbolic", path=Path("x.py"), lift=3)
     workspace.written[str(HEAD)] = [row]
     assert known.learn_cards(workspace.cards()) == {HEAD}
-    assert known.impacts == {HeadId(1, 1): 2.0}
+    assert known.impact(HEAD) is None
+    assert known.impact(other) == Alone(known.card(other).text, 1.0)
 
 
 def test_new_cards_are_not_stale(workspace: FakeWorkspace) -> None:
@@ -104,3 +107,15 @@ def test_a_candidate_is_read_from_what_the_engine_says_and_what_is_more_is_left_
 @pytest.mark.parametrize(("number", "told"), [(0, "0 heads"), (1, "1 head"), (12, "12 heads")])
 def test_numbers_are_told_with_their_noun(number: int, told: str) -> None:
     assert counted(number, "head") == told
+
+
+def test_a_head_in_program_mode_may_run_another_text_than_its_best_program(workspace: FakeWorkspace) -> None:
+    workspace.change({str(HEAD): workspace.best_source(str(HEAD))})
+    known = known_of(workspace)
+    assert known.is_best_on([HEAD])
+    assert "not with its best" not in card_of(known, HEAD).plain
+    workspace.change({str(HEAD): "def head(s):\n    return s.first\n"})
+    learn_switches(known, workspace)
+    assert known.runs_other(HEAD)
+    assert not known.is_best_on([HEAD])
+    assert "not with its best program" in card_of(known, HEAD).plain

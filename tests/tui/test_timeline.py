@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -160,3 +162,21 @@ def test_a_flip_is_told_in_few_words() -> None:
     assert label_of(dict.fromkeys([A, B, C, D], "one")) == "4 heads → program"
     assert label_of({A: "one", B: None}) == "L0H0 → program, L0H1 → neural"
     assert label_of({}) == "nothing changed"
+
+
+def test_a_measurement_that_begins_anew_does_not_make_a_figure_worse() -> None:
+    timeline = timeline_of({A: "one"})
+    stamp = stamp_of({A: "one"})
+    whole = replace(impact_of(board=stamp), kl=0.1, top1_agreement=0.9, controls={"zero": 9.0})
+    for impact in (whole, impact_of(6.0, None, None, sequences=4, board=stamp), impact_of(board=stamp)):
+        assert timeline.learn(impact)
+        assert timeline.moments[0].impact == whole
+
+
+def test_of_another_model_there_are_no_moments() -> None:
+    timeline = timeline_of({}, {A: "one"})
+    timeline.go(0)
+    timeline.forget()
+    assert (timeline.now, timeline.aim) == (None, -1)
+    timeline.arrive({}, "", "as it was")
+    assert (timeline.place, len(timeline.moments)) == (0, 1)

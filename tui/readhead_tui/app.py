@@ -568,10 +568,9 @@ class ReadheadApp(App[None]):
         self.progress = ""
         if state == "ready":
             if self.known.learn(given):
-                self.map.geometry_changed()
-                self.curve_view.outdate()
-                self._lay_out()
-            self.link.begin(self._learn_all, "cards")
+                self._forget()
+            self.link.begin(self._learn_cards, "cards")
+            self.link.begin(self._learn_board, "switches")
         elif state == "failed":
             error = given.get("error") or {}
             told = "\n".join(filter(None, [error.get("message", ""), error.get("hint", ""), "^e starts it again"]))
@@ -580,12 +579,17 @@ class ReadheadApp(App[None]):
             self.known.pending.clear()
             self.notify("the engine ended; it is started again", title="engine", severity="warning")
 
-    async def _learn_all(self) -> None:
-        """A new engine: what it knows, and how things stand."""
-        await self._learn_cards()
-        self.switching.arrive(await self.link.call("switches"))
-        if self.view == "head" or self.is_wide:
-            self.head_view.show(self.head)
+    def _forget(self) -> None:
+        """Another model, or other texts: nothing that was measured holds any more."""
+        self.timeline.forget()
+        self.map.geometry_changed()
+        self.head_view.forget()
+        self.write_view.forget()
+        self.curve_view.outdate()
+        self._lay_out()
+
+    async def _learn_board(self) -> None:
+        self.switching.learn(await self.link.call("switches"))
 
     async def _learn_cards(self) -> None:
         self.known.learn_cards(await self.link.call("cards"))
@@ -593,7 +597,7 @@ class ReadheadApp(App[None]):
             self.map.show_only(self.remembered.filter)
         self.redraw_heads()
         if self.view == "head" or self.is_wide:
-            self.head_view.load()
+            self.head_view.show(self.head)
 
     def restart_engine(self) -> None:
         """Begin anew."""

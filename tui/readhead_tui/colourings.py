@@ -26,6 +26,8 @@ class Shown:
 
 Colouring = Callable[[Known, HeadId], Shown]
 _UNKNOWN: Final = Shown("·", "·", None)
+_ROOM: Final = 4
+"""Characters of a number in a wide cell."""
 _MOST_LIFT: Final = 0.4
 """The lift that has the strongest colour."""
 _MOST_IMPACT: Final = 5.0
@@ -39,7 +41,13 @@ def _fraction(value: float) -> str:
 
 
 def _hundredths(value: float) -> str:
-    return f"{min(99, max(-9, round(100 * value))):2d}"
+    return _two(min(99, round(100 * value)))  # all of it is 99
+
+
+def _two(value: int) -> str:
+    """A whole number, or `++` and `--` for one that has no room."""
+    told = f"{value:2d}"
+    return told if len(told) <= 2 else "++" if value > 0 else "--"  # noqa: PLR2004 - its name
 
 
 def _iou(known: Known, head: HeadId) -> Shown:
@@ -56,13 +64,21 @@ def _lift(known: Known, head: HeadId) -> Shown:
 
 
 def _impact(known: Known, head: HeadId) -> Shown:
-    if head not in known.impacts:
+    alone = known.impact(head)
+    if alone is None:
         return _UNKNOWN
-    value = known.impacts[head]
+    value = alone.increase_percent
     if value is None:
         return Shown("no", "no", None)
-    text = f"{value:+.1f}" if abs(value) < 10 else f"{value:+.0f}"[:4]  # noqa: PLR2004 - four characters
-    return Shown(text, f"{min(99, max(-9, round(value))):2d}", value / _MOST_IMPACT, signed=True)
+    return Shown(_percent(value), _two(round(value)), value / _MOST_IMPACT, signed=True)
+
+
+def _percent(value: float) -> str:
+    """`+1.2`, `-13`, `+999`, `+12k`, and `>99k` for what has no room."""
+    for told in (f"{value:+.1f}", f"{value:+.0f}", f"{value / 1000:+.0f}k"):
+        if len(told) <= _ROOM:
+            return told
+    return ">99k"
 
 
 def _category(known: Known, head: HeadId) -> Shown:

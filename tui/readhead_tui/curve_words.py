@@ -24,7 +24,7 @@ def row(curves: Curves, fraction: float, count: int, point: Point | None) -> lis
     if point is None:
         return [Text(f"  {share}"), *(Text("·", style="dim", justify="right") for _ in COLUMNS[1:])]
     stale = curves.is_stale(point)
-    mark = "~ " if stale else "▶ " if set(point.heads) == curves.known.board.keys() else "  "
+    mark = "~ " if stale else "▶ " if curves.known.is_best_on(point.heads) else "  "
     style = "dim italic" if stale else ""
     within = "preliminary" if point.low is None or point.high is None else figures.bounds(point.low, point.high)
     return [
@@ -105,7 +105,7 @@ def plan(curves: Curves, room: int) -> Text:
     cost = f"{counted(len(made.heads), 'head')}, {figures.percent(made.increase_percent)} on dev"
     told = Text.assemble(("~ stale: " if stale else "", "bold italic"), (f"Plan for {made.budget:g} %: {cost}", "bold"))
     told.append(f", order {made.order}")
-    if set(made.heads) == curves.known.board.keys():
+    if curves.known.is_best_on(made.heads):
         told.append("  ▶ in program mode now")
     else:
         told.append("  (b plans anew)" if stale else "  (a applies it)")

@@ -35,7 +35,7 @@ def line(impact: Impacted | None, heads: int, size: int, *, stale: bool = False,
     if not size:
         return ""
     told = f"{heads} of {counted(size, 'head')}" if heads else "all heads neural"
-    if problem:
+    if problem and impact is None:
         return f"perplexity not measured: {problem}  ·  {told}"
     if impact is None:
         return f"perplexity …  ·  {told}"

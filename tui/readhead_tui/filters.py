@@ -20,7 +20,7 @@ _COMPARED: Final[dict[str, Callable[[Known, HeadId], float | None]]] = {
     "iou": Known.iou,
     "lift": Known.lift,
     "floor": lambda known, head: known.card(head).trivial_iou,
-    "impact": lambda known, head: known.impacts.get(head),
+    "impact": lambda known, head: None if (alone := known.impact(head)) is None else alone.increase_percent,
     "layer": lambda _, head: float(head.layer),
     "head": lambda _, head: float(head.index),
 }

@@ -13,11 +13,10 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import Input, Label, Static
 
-from readhead.errors import UsageError
 from readhead.surrogates.outcome import Continuation
 from readhead.surrogates.views import continuation_view
 from readhead_tui.known import counted
-from readhead_tui.question import Question, read_number
+from readhead_tui.question import Question, read_number, read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
 
 _TINY: Final = 14
 """Lines below which facts leave room for the texts."""
+_MOST: Final = 100_000
+"""Tokens, which no model here has room for."""
 _NO_BOARD: Final = (
     "No head is in program mode, so there is nothing to compare the neural model with.\n"
     "Flip some first: space on the map (1), or enter on a row of the curve (4)."
@@ -125,7 +126,7 @@ class GenerateView(Vertical):
                 self.remembered.tokens = _count(answer)
                 self._changed()
 
-        question = Question("Tokens to write at most", initial=str(self.remembered.tokens), hint="1 or more",
+        question = Question("Tokens to write at most", initial=str(self.remembered.tokens), hint=f"1 to {_MOST:,}",
                             check=_count)  # fmt: skip
         self.app.push_screen(question, go)
 
@@ -243,11 +244,4 @@ class GenerateView(Vertical):
 
 
 def _count(text: str) -> int:
-    """How many tokens.
-
-    Raises:
-        UsageError: if it is no whole number, or less than one.
-    """
-    if not text.strip().isdecimal() or int(text) < 1:
-        raise UsageError(f"{text!r} is no number of tokens", hint="1 or more")
-    return int(text)
+    return read_whole(text, "tokens", _MOST)

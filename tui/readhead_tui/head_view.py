@@ -16,6 +16,7 @@ from textual.message import Message
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from readhead.engine.client import EngineError
 from readhead.heads import HeadId
 from readhead.scoring import iou
 from readhead_tui.heat_map import HeatMap
@@ -101,6 +102,8 @@ class HeadView(Vertical):
         self._text: _Text | None = None
         self._texts = 0
         self._is_stale = True
+        self._is_listed = False
+        """Whether the candidates are those of the head, as the engine ranks them now."""
 
     def compose(self) -> ComposeResult:
         """Facts; pictures and a row; candidates and the program."""
@@ -133,14 +136,28 @@ class HeadView(Vertical):
         if head != self.head:
             self.head, self.worst = head, None
             self.candidates, self.place = [], 0
-            self._is_stale = True
             self._redraw()
         self.load()
 
+    def forget(self) -> None:
+        """Another model, or other texts."""
+        self.candidates, self.place, self.worst, self.text_number = [], 0, None, 0
+        self._text, self._texts = None, 0
+        self._redraw()
+
     def load(self) -> None:
         """Ask the engine anew; what is shown stays until it answers."""
+        self._is_listed = False
+        self._ask()
+
+    def _ask(self) -> None:
+        """Have the text drawn anew; the programs as well where their list is still on its way."""
         self._is_stale = True
-        self.link.begin(partial(self._load, self.head), "head")
+        self.redraw_facts()
+        self.link.begin(partial(self._load_missing, self.head), "head")
+
+    async def _load_missing(self, head: HeadId) -> None:
+        await (self._load_text(head) if self._is_listed else self._load(head))
 
     def choose(self, place: int) -> None:
         """Show another candidate."""
@@ -148,8 +165,8 @@ class HeadView(Vertical):
             self.place, self.worst = place, None
             self.known.chosen[self.head] = self.candidates[place]
             self.post_message(self.Chosen(self.head, self.candidates[place]))
+            self._ask()
             self._redraw()
-            self.link.begin(partial(self._load_text, self.head), "head")
 
     def offer(self, candidates: list[Candidate]) -> None:
         """Programs that were just written for the head."""
@@ -162,7 +179,9 @@ class HeadView(Vertical):
         wanted = self.known.chosen.get(head)
         self.candidates = [Candidate.read(row) for row in rows]
         self.place = self._place_of(wanted)
+        self._is_listed = True
         self.redraw_facts()  # the pictures take longer
+        self._redraw_program()
         await self._load_text(head)
 
     def _place_of(self, wanted: Candidate | None) -> int:
@@ -205,7 +224,11 @@ class HeadView(Vertical):
             given["text"] = self.own_text
         else:
             given["sequence"] = self.text_number
-        found = await self.link.call("pattern", **given)
+        try:
+            found = await self.link.call("pattern", **given)
+        except EngineError:
+            self.own_text = ""  # whatever is wrong with it, other heads are to be seen
+            raise
         prediction = found["prediction"]
         self._texts = int(found.get("of") or self._texts)
         self._text = _Text(
@@ -236,13 +259,13 @@ class HeadView(Vertical):
             self.text_number = order[(order.index(self.text_number) + step) % len(order)]
         elif self._texts:
             self.text_number = (self.text_number + step) % self._texts
-        self.link.begin(partial(self._load_text, self.head), "head")
+        self._ask()
 
     def show_worst(self) -> None:
         """Go through the texts from the worst to the best, or in their order again."""
         if self.worst is not None:
             self.worst = None
-            self.link.begin(partial(self._load_text, self.head), "head")
+            self._ask()
         elif self.candidate is not None:
             self.link.begin(partial(self._load_worst, self.head, self.candidate), "head")
 
@@ -251,12 +274,12 @@ class HeadView(Vertical):
         rows = await self.link.call("worst_texts", head=str(head), source=candidate.source, name=candidate.name)
         self.worst = rows
         self.text_number = rows[0]["sequence"]
-        await self._load_text(head)
+        await self._load_missing(head)
 
     def show_text(self, text: str) -> None:
         """The user's own text; an empty one goes back to the corpus."""
-        self.own_text, self.worst = text, None
-        self.link.begin(partial(self._load_text, self.head), "head")
+        self.own_text, self.worst = text.strip(), None
+        self._ask()
 
     def move(self, step: int) -> None:
         """To another query; where only the program is seen, to other lines of it."""

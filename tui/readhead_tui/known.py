@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from readhead.engine import Card
+from readhead.engine.results import text_stamp
 from readhead.heads import Geometry, HeadId
 from readhead.program import Program
 from readhead_tui.watch import Broken, News
@@ -47,6 +48,25 @@ class Candidate:
         )
 
 
+@dataclass(frozen=True)
+class Alone:
+    """What one program does to the perplexity in its head's place, all other heads neural."""
+
+    text: str
+    """Of the program, by `text_stamp`."""
+    increase_percent: float | None
+    """None where the program may not stand in for the head."""
+    low: float | None = None
+    high: float | None = None
+    refused: str = ""
+    """Why it may not."""
+
+    @classmethod
+    def read(cls, row: Mapping[str, Any]) -> Self:
+        """From what the engine says."""
+        return cls(row["stamp"]["text"], *(row[name] for name in ("increase_percent", "low", "high", "refused")))
+
+
 @dataclass
 class Known:
     """One model in one workspace."""
@@ -65,8 +85,8 @@ class Known:
     board_stamp: str = ""
     pending: set[HeadId] = field(default_factory=set)
     """Heads whose flip is on its way."""
-    impacts: dict[HeadId, float | None] = field(default_factory=dict)
-    """What a head's best program alone does to the perplexity, in percent; None where it may not stand in."""
+    impacts: dict[HeadId, Alone] = field(default_factory=dict)
+    """What a program does to the perplexity in its head's place; see `impact`, which leaves older programs out."""
     stale: set[HeadId] = field(default_factory=set)
     """Heads whose best program's file has changed since it was ranked."""
     broken: dict[str, Broken] = field(default_factory=dict)
@@ -88,10 +108,6 @@ class Known:
         """What is known of every head; the heads of which something is new."""
         read = {HeadId.parse(card["head"]): Card.read(dict(card)) for card in cards}
         changed = {head for head, card in read.items() if self.cards.get(head) != card}
-        for head in changed:
-            before = self.cards.get(head)
-            if before is None or (before.best, before.best_iou) != (read[head].best, read[head].best_iou):
-                self.impacts.pop(head, None)
         self.cards = read
         self.stale.clear()
         self.ranked = any(card.best for card in read.values())
@@ -136,6 +152,14 @@ class Known:
         """`program` or `neural`."""
         return "program" if head in self.board else "neural"
 
+    def runs_other(self, head: HeadId) -> bool:
+        """Whether the head is in program mode with another text than its best program's."""
+        return head in self.board and text_stamp(self.board[head]) != self.card(head).text
+
+    def is_best_on(self, heads: Iterable[HeadId]) -> bool:
+        """Whether exactly these heads are in program mode, each with its best program."""
+        return set(heads) == self.board.keys() and not any(map(self.runs_other, self.board))
+
     def iou(self, head: HeadId) -> float | None:
         """Of its best program."""
         return self.card(head).best_iou
@@ -144,6 +168,11 @@ class Known:
         """IoU of its best program over that of the best trivial one."""
         card = self.card(head)
         return None if card.best_iou is None else card.best_iou - card.trivial_iou
+
+    def impact(self, head: HeadId) -> Alone | None:
+        """What its best program alone does to the perplexity; None where that is not measured."""
+        alone = self.impacts.get(head)
+        return alone if alone is not None and alone.text == self.card(head).text else None
 
     def best(self, count: int) -> list[HeadId]:
         """The heads whose best programs have the highest IoU."""

@@ -95,7 +95,8 @@ class PerplexityView(Vertical):
         label.truncate(_WIDTHS["Flip"], overflow="ellipsis")
         impact = moment.impact
         if impact is None:
-            told = Text(moment.problem or "…", style="italic")
+            is_measured = place == self.timeline.place  # or is about to be
+            told = Text(moment.problem or ("…" if is_measured else "·"), style="italic")
             return [mark, label, str(len(moment.board)), told, "", ""]
         dot = "○" if impact.sequences < self.known.corpus.get("dev", 0) else "●"
         interval = f"{counted(impact.sequences, 'text')} only" if impact.preliminary else figures.interval(impact)
@@ -131,6 +132,8 @@ class PerplexityView(Vertical):
         if impact.failed:
             told = ", ".join(f"{head} on {counted(count, 'text')}" for head, count in impact.failed.items())
             shown.append(f"neural because the program failed: {told}\n", style="italic")
+        if now.problem:
+            shown.append(f"not measured to the end: {now.problem}\n", style="italic")
         corpus = self.known.corpus
         stamp = f"{self.known.model}, {corpus.get('name', '')} dev, {counted(impact.sequences, 'text')} of "
         stamp += f"{corpus.get('length', 0)} tokens, switchboard {now.stamp or 'empty'}"

@@ -81,6 +81,21 @@ class Question(ModalScreen[str | None]):
         self._answer(None)
 
 
+def read_whole(text: str, noun: str, most: int) -> int:
+    """A whole number, 1 to `most`.
+
+    Raises:
+        UsageError: if it is none.
+    """
+    try:
+        number = int(text)
+    except ValueError as error:  # also of thousands of digits
+        raise UsageError(f"{text[:20]!r} is no number of {noun}", hint=f"1 to {most:,}") from error
+    if not 1 <= number <= most:
+        raise UsageError(f"{text[:20]!r} is no number of {noun}", hint=f"1 to {most:,}")
+    return number
+
+
 def read_number(text: str, hint: str) -> float:
     """A number, 0 or more; a percent sign may stand behind it.
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from readhead.engine import Impacted
 from readhead.engine.client import EngineError
-from readhead.errors import ReadheadError
 from readhead.heads import HeadId
-from readhead_tui.known import Known, counted
+from readhead_tui.known import Alone, Known, counted
+from readhead_tui.question import read_whole
 from readhead_tui.timeline import difference, label_of
 
 if TYPE_CHECKING:
@@ -64,9 +64,7 @@ class Switching:
         """Ask how many."""
 
         def read(text: str) -> int:
-            if not text.strip().isdigit() or not 0 < int(text) <= self._known.geometry.size:
-                raise ReadheadError(f"{text!r} is no number of heads", hint=f"1 to {self._known.geometry.size}")
-            return int(text)
+            return read_whole(text, "heads", self._known.geometry.size)
 
         def go(text: str) -> None:
             self.change({}, [head for head in self._known.best(read(text)) if head not in self._known.board])
@@ -82,15 +80,20 @@ class Switching:
         self.change(self._app.timeline.go(place), [])
 
     def arrive(self, switches: Mapping[str, Any]) -> None:
-        """A switchboard has come about, here or in another front end."""
+        """The engine tells of a flip, of ours or of another front end."""
+        is_own = self._own > 0
+        self._own -= is_own
+        self.learn(switches, is_own=is_own)
+
+    def learn(self, switches: Mapping[str, Any], *, is_own: bool = False) -> None:
+        """The current switchboard."""
         before = dict(self._known.board)
         self._known.learn_board(switches["heads"], switches["fingerprint"])
         flip = difference(before, self._known.board)
         if not self._app.timeline.moments:
             label = "as it was"
         else:
-            label = label_of(flip) if self._own else f"elsewhere: {label_of(flip)}"
-        self._own = max(0, self._own - 1)
+            label = label_of(flip) if is_own else f"elsewhere: {label_of(flip)}"
         self._app.timeline.arrive(self._known.board, self._known.board_stamp, label)
         self._app.redraw_heads()
         self.measure()
@@ -129,7 +132,7 @@ class Switching:
         def learn(part: Mapping[str, Any]) -> None:
             nonlocal done
             done += 1
-            self._known.impacts[HeadId.parse(part["head"])] = part["increase_percent"]
+            self._known.impacts[HeadId.parse(part["head"])] = Alone.read(part)
             self._app.progress = f"impacts {done}/{self._known.geometry.size}"
             self._app.map.redraw()
             self._app.redraw()
@@ -148,5 +151,5 @@ class Switching:
         try:
             return await change
         except BaseException:
-            self._own -= 1
+            self._own = max(0, self._own - 1)  # it may have been told of before it failed
             raise

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from readhead.engine import Impacted
 from readhead.heads import HeadId
@@ -90,8 +91,29 @@ class Timeline:
         """A figure for the switchboard of its stamp; whether that is a moment here."""
         found = [moment for moment in self.moments if moment.stamp == impact.stamp["board"]]
         for moment in found:
-            moment.impact, moment.problem = impact, ""
+            moment.impact, moment.problem = _better(moment.impact, impact), ""
         return bool(found)
+
+    def forget(self) -> None:
+        """Another model, or other texts: there are no moments any more."""
+        self.moments.clear()
+        self._ways.clear()
+        self.place = -1
+
+
+def _better(before: Impacted | None, now: Impacted) -> Impacted:
+    """Of two figures of one switchboard that of more texts: a measurement that begins anew tells its first ones again.
+
+    Controls that were measured stay, and so does what is known of the next tokens.
+    """
+    if before is None or before.stamp != now.stamp:
+        return now
+    if before.sequences > now.sequences:
+        return before
+    kept: dict[str, Any] = {"controls": now.controls or before.controls}
+    if now.kl is None and before.sequences == now.sequences:
+        kept |= {"kl": before.kl, "top1_agreement": before.top1_agreement}
+    return replace(now, **kept)
 
 
 def difference(before: Board, after: Board) -> Flip:

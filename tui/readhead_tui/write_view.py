@@ -18,7 +18,7 @@ from readhead.heads import HeadId
 from readhead.synthesis.front import SIZES, WORTH
 from readhead_tui.head_view import highlighted
 from readhead_tui.known import Candidate, Known, counted
-from readhead_tui.writings import KEPT, Found, Kind, State, Step, Writing
+from readhead_tui.writings import KEPT, STAGES, Found, Kind, State, Step, Writing
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -145,6 +145,13 @@ class WriteView(Vertical):
             self.head, self.place = head, 0
             self.redraw()
 
+    def forget(self) -> None:
+        """Another model, or other texts: what was found is of heads that are gone."""
+        self.cancel()
+        self._writings.clear()
+        self.place = 0
+        self.redraw()
+
     def move(self, step: int) -> None:
         """To another program."""
         if self.writing is not None and self.writing.found:
@@ -213,8 +220,8 @@ class WriteView(Vertical):
             self._end(self._run, "cancelled")
 
     def progressed(self, given: dict[str, Any]) -> None:
-        """The engine tells how far its work is; while the search runs, that is its own."""
-        if self._run is not None and self._run.writing.kind == "search":
+        """The engine tells how far its work is: stages of a search are taken for those of this one."""
+        if self._run is not None and self._run.writing.kind == "search" and given["stage"] in STAGES:
             self._run.writing.learn_progress(given["stage"], given["done"], given["total"])
             self._redraw_of(self._run.writing)
 

@@ -30,8 +30,8 @@ _MEANINGS: Final[dict[str, str]] = {
     "kept, looks ahead": "it cannot stand in for the head",
 }
 """What the engine's words for a stage mean; those that are not here speak for themselves."""
-_STAGES: Final = {"synthesize": "search", "rank": "score on dev", "extract": "read patterns"}
-"""The engine's stages as they are told here."""
+STAGES: Final = {"synthesize": "search", "rank": "score on dev", "extract": "read patterns"}
+"""The engine's stages of a search, as they are told here."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Writing:
     def learn_progress(self, stage: str, done: int, total: int) -> None:
         """How far the search is."""
         told = f"{done} of {total}" if total > 1 else "done" if done else "at work"
-        self.learn_step({"name": _STAGES.get(stage, stage), "stage": told, "seconds": self.seconds})
+        self.learn_step({"name": STAGES.get(stage, stage), "stage": told, "seconds": self.seconds})
 
     def learn_front(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """The search's programs."""

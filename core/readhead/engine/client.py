@@ -246,7 +246,10 @@ class Engine:
             return
         if "part" in message:
             if call.on_part is not None:
-                call.on_part(message["part"])
+                try:
+                    call.on_part(message["part"])
+                except Exception as mistake:  # noqa: BLE001 - the caller's, not the connection's
+                    call.answer.set_exception(mistake)
         elif "error" in message:
             error = message["error"]
             call.answer.set_exception(EngineError(error["code"], error["message"], error["hint"]))

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from readhead.blame import parts_of
+from readhead.corpus import tokenize
 from readhead.engine.bench import AT_ONCE, Bench, Send
-from readhead.engine.results import Blame, Card, Scored
+from readhead.engine.results import Blame, Card, Scored, text_stamp
 from readhead.library import predict, score_pairs
-from readhead.patterns import unpack
+from readhead.patterns import read_packed, unpack
 from readhead.program import parse
 from readhead.scores import HeadScore
 from readhead.scoring import INACTIVE, iou
+from readhead.session import check_length
 
 _SHOWN = 6
 """Programs on a head's card, the best included."""
@@ -100,27 +102,28 @@ class OnHeads:
     def pattern(
         self, _part: Send, head: str, source: str = "", name: str = "program", sequence: int = 0, text: str = ""
     ) -> dict[str, Any]:
-        """A head's pattern and a program's prediction on one text."""
-        wanted = self._bench.head(head)
+        """A head's pattern and a program's prediction on one text; no prediction where the program fails on it."""
+        row = self._bench.place(self._bench.head(head))
+        place: dict[str, Any] = {}
         if text:
-            program = parse(source, name=name) if source else None
-            view = self._session.show(wanted, program, text)
-            return {"head": head, "tokens": list(view.tokens), "pattern": _rounded(view.pattern),
-                    "prediction": _rounded(view.prediction) if program else None}  # fmt: skip
-        chosen = self._target.corpus["dev"][sequence]
+            model = self._session.model
+            chosen = tokenize(model.tokenizer, text)
+            check_length(model, len(chosen.ids))
+            packed = read_packed(model, [chosen])[0, row].astype(np.float32)
+        else:
+            chosen = self._target.corpus["dev"][sequence]
+            packed = self._target.store.read(self._target.places("dev")[sequence], row)
+            place = {"sequence": sequence, "of": len(self._target.corpus["dev"])}
         length = len(chosen.ids)
-        row = self._bench.place(wanted)
-        pattern = unpack(self._target.store.read(self._target.places("dev")[sequence], row), length)
         prediction = None
         if source:
             ((predictions, _),) = predict([parse(source, name=name)], [chosen], self._session.sandbox)
             prediction = None if predictions[0] is None else _rounded(unpack(predictions[0], length))
         return {
             "head": head,
-            "sequence": sequence,
-            "of": len(self._target.corpus["dev"]),
+            **place,
             "tokens": list(chosen.text.surfaces),
-            "pattern": _rounded(pattern),
+            "pattern": _rounded(unpack(packed, length)),
             "prediction": prediction,
         }
 
@@ -166,8 +169,9 @@ class OnHeads:
             {"name": program.name, "path": str(program.path or ""), "iou": float(column[k]), "terms": program.terms}
             for k, program in zip(order, listed, strict=True)
         ]
-        return {"best": best.name, "best_iou": others[0]["iou"], "explanation": best.explanation,
-                "category": best.metadata.category, "path": str(best.path or ""), "others": others}  # fmt: skip
+        return {"best": best.name, "best_iou": others[0]["iou"], "text": text_stamp(best.source),
+                "explanation": best.explanation, "category": best.metadata.category, "path": str(best.path or ""),
+                "others": others}  # fmt: skip
 
 
 class _Places:

@@ -117,6 +117,8 @@ class Card(_Sent):
     others: list[dict[str, Any]] = field(default_factory=list)
     """The next best programs: name, path and IoU."""
     mode: str = "neural"
+    text: str = ""
+    """Of the best program, by `text_stamp`: what was measured of another text is not of this card."""
 
 
 @dataclass(frozen=True)
