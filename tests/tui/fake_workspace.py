@@ -256,9 +256,9 @@ class FakeWorkspace:
                 **(dict.fromkeys(figures) if refused else figures)}  # fmt: skip
 
     def best_first(self) -> list[HeadId]:
-        """The heads in the order of their best programs' IoU."""
+        """The heads in the order of their best programs' IoU, the inactive ones last."""
         cards = {HeadId.parse(card["head"]): card["best_iou"] for card in self.cards()}
-        return sorted(cards, key=lambda head: (-cards[head], head))
+        return sorted(cards, key=lambda head: (self.is_inactive(head), -cards[head], head))
 
     def need_ranking(self) -> None:
         """As the engine refuses what waits for the ranking."""

@@ -569,7 +569,7 @@ class ReadheadApp(App[None]):
         if state == "ready":
             if self.known.learn(given):
                 self._forget()
-            self.link.begin(self._learn_cards, "cards")
+            self.link.begin(self._learn_first_cards, "cards")
             self.link.begin(self._learn_board, "switches")
         elif state == "failed":
             error = given.get("error") or {}
@@ -590,6 +590,12 @@ class ReadheadApp(App[None]):
 
     async def _learn_board(self) -> None:
         self.switching.learn(await self.link.call("switches"))
+
+    async def _learn_first_cards(self) -> None:
+        """Those of an engine that was there before us may be older than the program files."""
+        await self._learn_cards()
+        if self.known.ranked:
+            self.link.begin(partial(self.link.call, "rank"), "rank")
 
     async def _learn_cards(self) -> None:
         self.known.learn_cards(await self.link.call("cards"))

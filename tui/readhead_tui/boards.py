@@ -28,9 +28,9 @@ class Boards:
         """Under which name."""
 
         def go(name: str) -> None:
-            self._app.link.begin(partial(self._saving, self._file(name)), "board")
+            self._app.link.begin(partial(self._saving, self._new_file(name)), "board")
 
-        await self._app.ask("Save the switchboard as", go, hint=f"a name, in {self._folder}", check=self._file)
+        await self._app.ask("Save the switchboard as", go, hint=f"a name, in {self._folder}", check=self._new_file)
 
     async def _saving(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,6 +51,12 @@ class Boards:
 
     async def _loading(self, path: Path) -> None:
         await self._app.switching.announced(self._app.link.call("load_board", path=str(path)))
+
+    def _new_file(self, name: str) -> Path:
+        path = self._file(name)
+        if path.exists():
+            raise UsageError(f"{path.name} is there already", hint="give another name")
+        return path
 
     def _file(self, name: str) -> Path:
         if not name.strip() or "/" in name or name.startswith("."):

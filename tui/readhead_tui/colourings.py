@@ -52,7 +52,10 @@ def _two(value: int) -> str:
 
 def _iou(known: Known, head: HeadId) -> Shown:
     value = known.iou(head)
-    return _UNKNOWN if value is None else Shown(_fraction(value), _hundredths(value), value)
+    if value is None:
+        return _UNKNOWN
+    # An inactive head looks explained by its number: it has no colour.
+    return Shown(_fraction(value), _hundredths(value), None if known.card(head).inactive else value)
 
 
 def _lift(known: Known, head: HeadId) -> Shown:
@@ -118,7 +121,7 @@ COLOURINGS: Final[dict[str, Colouring]] = {
 """In the order in which one key goes through them."""
 
 LEGENDS: Final = {
-    "IoU": "IoU of the best program, dev",
+    "IoU": "IoU of the best program, dev; without colour: inactive",
     "lift": "IoU over the best trivial program, dev; idle: the head looks at the first token only",
     "impact": "percent of perplexity when the head's best program alone stands in for it, dev",
     "category": "category of the best program",

@@ -10,7 +10,7 @@ _BIG = 1000
 
 def percent(value: float) -> str:
     """`+5.0 %`."""
-    return f"{value + 0.0:+.0f} %" if abs(value) >= _BIG else f"{value + 0.0:+.1f} %"
+    return f"{value:+.0f} %" if abs(value) >= _BIG else f"{round(value, 1) + 0.0:+.1f} %"
 
 
 def perplexity(value: float) -> str:

@@ -36,6 +36,7 @@ _BOLD: Final = Style(bold=True)
 _HERE: Final = Style(color="#000000", bgcolor="#ffffff", bold=True, dim=False)
 _HERE_BY_DAY: Final = Style(color="#ffffff", bgcolor="#000000", bold=True, dim=False)
 """The cell under the cursor, on a light ground."""
+_HERE_IN_GREY: Final = Style(reverse=True, bold=True)
 
 
 class HeadMap(ScrollView, can_focus=True, inherit_bindings=False):
@@ -266,6 +267,7 @@ class HeadMap(ScrollView, can_focus=True, inherit_bindings=False):
     def _styled(self, head: HeadId, text: str, style: Style) -> Segment:
         if head == self.cursor:
             here = _HERE if self.app.current_theme.dark else _HERE_BY_DAY
+            here = here if PALETTES[self.palette].has_colour else _HERE_IN_GREY
             style = style + here if self.has_focus else style + Style(underline=True, bold=True)
         elif head in self.selected:
             style += Style(underline=True)

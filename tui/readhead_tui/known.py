@@ -175,9 +175,9 @@ class Known:
         return alone if alone is not None and alone.text == self.card(head).text else None
 
     def best(self, count: int) -> list[HeadId]:
-        """The heads whose best programs have the highest IoU."""
+        """The heads whose best programs have the highest IoU; inactive ones, which need no explanation, come last."""
         known = [head for head in self.cards if self.iou(head) is not None]
-        return sorted(known, key=lambda head: (-(self.iou(head) or 0.0), head))[:count]
+        return sorted(known, key=lambda head: (self.card(head).inactive, -(self.iou(head) or 0.0), head))[:count]
 
 
 def counted(number: int, noun: str) -> str:
