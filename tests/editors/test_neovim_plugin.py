@@ -26,7 +26,7 @@ BETTER = GOOD.replace("0.67 * s.previous(1)", "0.67 * s.previous(1) + 0.5 * s.fi
 TWO_HEADS = GOOD.replace('["L0H3"]', '["L0H3", "L1H0"]')
 
 
-@pytest.fixture(params=list(EDITORS))
+@pytest.fixture(scope="module", params=list(EDITORS))
 def editor(request: pytest.FixtureRequest) -> Path:
     found = EDITORS[request.param]
     if found is None:
@@ -34,14 +34,21 @@ def editor(request: pytest.FixtureRequest) -> Path:
     return found
 
 
+@pytest.fixture(scope="module")
+def running(editor: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neovim]:
+    """An editor for all tests that need none of their own."""
+    with neovim(editor, tmp_path_factory.mktemp("editor")) as started:
+        yield started
+
+
 @pytest.fixture
-def opened(editor: Path, program_file: Path, tmp_path: Path) -> Iterator[Neovim]:
+def opened(running: Neovim, program_file: Path) -> Neovim:
     """An editor with a program that is measured."""
     program_file.write_text(GOOD, "utf-8")
-    with neovim(editor, tmp_path / "editor") as started:
-        started.edit(program_file)
-        started.settled()
-        yield started
+    running.fresh()
+    running.edit(program_file)
+    running.settled()
+    return running
 
 
 def row_of(text: str, part: str) -> int:
@@ -74,7 +81,9 @@ def test_what_is_broken_is_told_on_its_line_and_what_is_mended_is_measured_anew(
     before = iou(opened.lenses)
     opened.write(BROKEN)
     opened.until("#vim.diagnostic.get(0) == 3", "three findings")
-    findings = opened.lua("return vim.tbl_map(function(d) return { d.lnum, d.source, d.message } end, vim.diagnostic.get(0))")
+    findings = opened.lua(
+        "return vim.tbl_map(function(d) return { d.lnum, d.source, d.message } end, vim.diagnostic.get(0))"
+    )
     rows = sorted(finding[0] for finding in findings)
     assert rows == [row_of(BROKEN, "s.foo"), row_of(BROKEN, "s.foo"), row_of(BROKEN, "open(x)")]
     assert {finding[1] for finding in findings} == {"readhead-syntax"}
@@ -83,7 +92,12 @@ def test_what_is_broken_is_told_on_its_line_and_what_is_mended_is_measured_anew(
     opened.write(BETTER, save=True)
     after = iou(opened.settled())
     assert after != before
-    assert opened.lua("return #vim.tbl_filter(function(d) return d.source == 'readhead-syntax' end, vim.diagnostic.get(0))") == 0
+    assert (
+        opened.lua(
+            "return #vim.tbl_filter(function(d) return d.source == 'readhead-syntax' end, vim.diagnostic.get(0))"
+        )
+        == 0
+    )
 
 
 def test_a_pause_in_typing_is_enough(opened: Neovim) -> None:
@@ -133,22 +147,21 @@ def test_a_program_is_picked_by_its_size(opened: Neovim) -> None:
     told = opened.until("heard('1 terms')")
     offered = opened.lua("return asked[1].items")
     assert len(offered) > 1
-    assert told.removeprefix("Readhead: ") in offered
+    assert told.removeprefix("Program for L0H3: ") in offered
+    assert opened.lua("return #said") == 1
     assert 'heads = ["L0H3"]' in "\n".join(opened.lines())
 
 
-def test_of_several_heads_the_user_picks_one(editor: Path, program_file: Path, tmp_path: Path) -> None:
-    program_file.write_text(TWO_HEADS, "utf-8")
-    with neovim(editor, tmp_path / "editor") as started:
-        started.edit(program_file)
-        started.until("lenses():find('L1H0 IoU', 1, true)")
-        started.lua("choose = 'L1H0'")
-        started.command("Readhead flip")
-        started.until("lenses():find('L1H0 is program', 1, true)")
-        assert started.lua("return asked[1].items") == ["L0H3", "L1H0"]
-        assert "L0H3 is neural" in started.lenses
-        started.command("Readhead flip l1h0")
-        started.until("lenses():find('L1H0 is neural', 1, true)")
+def test_of_several_heads_the_user_picks_one(opened: Neovim) -> None:
+    opened.write(TWO_HEADS)
+    opened.until("lenses():find('L1H0 IoU', 1, true)")
+    opened.lua("choose = 'L1H0'")
+    opened.command("Readhead flip")
+    opened.until("lenses():find('L1H0 is program', 1, true)")
+    assert opened.lua("return asked[1].items") == ["L0H3", "L1H0"]
+    assert "L0H3 is neural" in opened.lenses
+    opened.command("Readhead flip l1h0")
+    opened.until("lenses():find('L1H0 is neural', 1, true)")
 
 
 def test_all_heads_are_listed_and_one_gets_a_program(opened: Neovim, program_file: Path) -> None:
@@ -171,7 +184,9 @@ def test_commands_are_completed_and_wrong_ones_explained(opened: Neovim) -> None
     names = opened.lua("return vim.fn.getcompletion('Readhead ', 'cmdline')")
     assert {"flip", "fit", "refine", "record", "failures", "head", "heads", "restart", "log"} <= set(names)
     assert opened.lua("return vim.fn.getcompletion('Readhead fl', 'cmdline')") == ["flip"]
-    assert opened.lua("return vim.fn.getcompletion('Readhead flip L0H', 'cmdline')") == [f"L0H{head}" for head in range(8)]
+    assert opened.lua("return vim.fn.getcompletion('Readhead flip L0H', 'cmdline')") == [
+        f"L0H{head}" for head in range(8)
+    ]
     assert opened.lua("return vim.fn.getcompletion('Readhead fit ', 'cmdline')") == ["all", "here"]
     opened.command("Readhead explode")
     assert "flip" in opened.until("heard('there is no \"explode\"')")
@@ -205,7 +220,9 @@ def marks(opened: Neovim) -> list[list[object]]:
 def coloured(opened: Neovim, group: str) -> list[str]:
     """The pieces of text that are in the colours of a group."""
     lines = [line.encode() for line in opened.lines()]
-    return [lines[row][first:last].decode() for row, first, last, name in marks(opened) if re.fullmatch(group, str(name))]  # type: ignore[index, misc]
+    return [
+        lines[row][first:last].decode() for row, first, last, name in marks(opened) if re.fullmatch(group, str(name))
+    ]  # type: ignore[index, misc]
 
 
 def open_map(opened: Neovim) -> list[str]:
@@ -252,7 +269,7 @@ def test_keys_move_the_query_and_change_the_text(opened: Neovim) -> None:
     opened.lua("vim.ui.input = function(_, done) done('Mia saw the moon') end")
     opened.press("t")
     opened.until("lines()[1]:find('a text of yours', 1, true)")
-    assert "moon" in "".join(strips(opened.lines()))
+    assert re.sub(r"\[\d\]|[<>]", "", strips(opened.lines())[1]).endswith("Mia saw the moon")
     opened.press("q")
     assert opened.lua("return vim.bo.filetype") == "python"
 
@@ -302,31 +319,42 @@ def test_the_page_is_refreshed_when_the_program_changes(opened: Neovim) -> None:
     opened.write(BETTER, save=True)
     opened.settled()
     opened.command("wincmd p")
-    other = f"(function() for _, line in ipairs(lines()) do if line:find('^%- of text') then return line ~= {json.dumps(before)} and line end end end)()"
-    assert opened.until(other).endswith("the program's current text")
+    line = "table.concat(vim.tbl_filter(function(line) return line:find('^%- of text') end, lines()))"
+    opened.until(f'{line} ~= {json.dumps(before)} and {line}:find("the program\'s current text", 1, true)')
 
 
 # ---- when something is amiss -----------------------------------------------------------------------------------------
 
 
-def test_a_killed_engine_comes_back(editor: Path, own_workspace: Path, tmp_path: Path) -> None:
+def test_a_killed_engine_comes_back_and_one_that_runs_is_started_again(
+    editor: Path, own_workspace: Path, tmp_path: Path
+) -> None:
     path = own_workspace / "programs" / "near.py"
     path.write_text(GOOD, "utf-8")
     with neovim(editor, tmp_path / "editor") as started:
         started.edit(path)
         started.settled()
-        states = "_G.states = {} vim.api.nvim_create_autocmd('User', { pattern = 'ReadheadState', callback = function() "
+        states = (
+            "_G.states = {} vim.api.nvim_create_autocmd('User', { pattern = 'ReadheadState', callback = function() "
+        )
         started.lua(states + "table.insert(states, require('readhead').status()) end })")
         (engine,) = engines_of(own_workspace)
         os.kill(engine, signal.SIGKILL)
         started.until("vim.tbl_contains(states, 'readhead restarting')")
         started.until("require('readhead').status():find('^readhead ready')", patience=120)
         started.settled()
-        assert engines_of(own_workspace) != [engine]
+        (another,) = engines_of(own_workspace)
+        assert another != engine
+        started.command("Readhead restart")
+        started.until("not require('readhead').status():find('^readhead ready')")
+        started.until("require('readhead').status():find('^readhead ready')", patience=120)
+        assert engines_of(own_workspace) != [another]
 
 
 def test_a_killed_server_is_told_and_started_again(opened: Neovim, program_file: Path) -> None:
-    (server,) = [pid for pid in descendants(opened.pid) if b"lsp" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
+    (server,) = [
+        pid for pid in descendants(opened.pid) if b"lsp" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    ]
     os.kill(server, signal.SIGKILL)
     told = opened.until("heard('the language server ended')")
     assert ":Readhead restart server" in told
@@ -340,26 +368,11 @@ def test_a_killed_server_is_told_and_started_again(opened: Neovim, program_file:
     assert program_file.read_text("utf-8") == GOOD
 
 
-def test_the_engine_is_started_again(editor: Path, own_workspace: Path, tmp_path: Path) -> None:
-    path = own_workspace / "programs" / "near.py"
-    path.write_text(GOOD, "utf-8")
-    with neovim(editor, tmp_path / "editor") as started:
-        started.edit(path)
-        started.settled()
-        (engine,) = engines_of(own_workspace)
-        started.command("Readhead restart")
-        started.until("require('readhead').status() ~= 'readhead ready'")
-        started.until("require('readhead').status():find('^readhead ready')", patience=120)
-        assert engines_of(own_workspace) != [engine]
-
-
 def test_without_readhead_the_user_is_told_what_to_do(editor: Path, tmp_path: Path) -> None:
     root = make_workspace(tmp_path / "workspace")
     path = root / "programs" / "near.py"
     path.write_text(GOOD, "utf-8")
     with neovim(editor, tmp_path / "editor", init="", PATH="/usr/bin:/bin") as started:
-        said = "_G.said = {} vim.notify = function(text, level) table.insert(_G.said, { text = text, level = level }) end"
-        started.lua(said)
         started.edit(path)
         told = started.until("heard('there is no `readhead`')")
         assert str(root / ".venv/bin/readhead") in told
@@ -388,7 +401,7 @@ def test_readhead_is_found_in_the_workspace_but_not_run_where_that_is_not_truste
         assert not (root / "ran").exists()
     with neovim(editor, tmp_path / "editor", init="", PATH="/usr/bin:/bin") as started:
         started.edit(path)
-        started.until("lenses():find('L0H3', 1, true)", patience=120)
+        started.until("lenses() ~= ''")
         assert (root / "ran").read_text("utf-8") == "run\n"
 
 
@@ -471,5 +484,3 @@ def test_every_command_and_option_is_in_the_help(editor: Path, tmp_path: Path) -
             started.command(f"help readhead-option-{name}")
         started.command("help readhead")
         assert started.lua("return vim.fn.expand('%:t')") == "readhead.txt"
-
-

@@ -126,7 +126,7 @@ local function ended(code, signal, id)
       for _, buffer in ipairs(buffers) do
         M.start(buffer)
       end
-    elseif code ~= 0 then
+    elseif code ~= 0 or (signal ~= 0 and signal ~= 15) then -- 15 is how the editor ends one that it is told to
       local why = signal ~= 0 and ("signal %d"):format(signal) or ("exit %d"):format(code)
       local text = ("Readhead: the language server ended (%s); `:Readhead log server` tells more, "):format(why)
       M.say(text .. "`:Readhead restart server` starts it again", vim.log.levels.ERROR)

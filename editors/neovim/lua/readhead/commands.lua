@@ -10,7 +10,8 @@ local PATIENCE_MS = 500
 
 -- ---- asking the server ----------------------------------------------------------------------------------------------
 
---- Have the server carry out a command on a buffer's document; what comes of it goes to `done`.
+--- Have the server carry out a command on a buffer's document; what comes of it goes to `done`. Of its edits it tells
+--- the user itself.
 local function execute(buffer, command, arguments, done)
   local params = { command = command, arguments = { vim.uri_from_bufnr(buffer), unpack(arguments or {}) } }
   compat.request(assert(client.of(buffer)), "workspace/executeCommand", params, function(err, result)
@@ -20,13 +21,6 @@ local function execute(buffer, command, arguments, done)
       done(result)
     end
   end, buffer)
-end
-
---- Tell what came of an edit; where it was not applied the server has told why.
-local function tell(outcome)
-  if outcome.applied then
-    client.say("Readhead: " .. outcome.told)
-  end
 end
 
 local function lenses(buffer, done)
@@ -91,7 +85,7 @@ local function pick(buffer, head)
     end
     vim.ui.select(rows, { prompt = "Program for " .. head .. ":", format_item = in_a_line }, function(row)
       if row then
-        execute(buffer, "readhead.pick", { head, row.terms }, tell)
+        execute(buffer, "readhead.pick", { head, row.terms })
       end
     end)
   end)
@@ -100,7 +94,7 @@ end
 local function fit(buffer, where)
   local of = assert(client.of(buffer))
   local here = where == "here" and vim.lsp.util.make_position_params(0, of.offset_encoding).position or nil
-  execute(buffer, "readhead.fit", { here }, tell)
+  execute(buffer, "readhead.fit", { here })
 end
 
 local function run_lens(buffer)
@@ -164,7 +158,7 @@ local ACTIONS = {
   end),
   pick = on_head(SCORE_LENS, pick),
   refine = on_head(SCORE_LENS, function(buffer, head)
-    execute(buffer, "readhead.refine", { head }, tell)
+    execute(buffer, "readhead.refine", { head })
   end),
   failures = on_head(SCORE_LENS, function(buffer, head, number)
     require("readhead.pages").open(vim.api.nvim_buf_get_name(buffer), head, number)
@@ -179,7 +173,7 @@ local ACTIONS = {
   fit = { run = fit, words = { "all", "here" } },
   record = {
     run = function(buffer)
-      execute(buffer, "readhead.record", {}, tell)
+      execute(buffer, "readhead.record")
     end,
   },
   score = {
