@@ -1,4 +1,4 @@
-"""Neovim itself, with the plugin, in a terminal of its own: it is told what to do over its socket, and asked what it shows.
+"""Neovim itself, with the plugin, in a terminal of its own: told what to do over its socket, and asked what it shows.
 
 Waiting is done inside the editor, with `vim.wait`: it handles what comes from the server meanwhile, and looks again.
 """
