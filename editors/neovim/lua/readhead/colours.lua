@@ -52,6 +52,7 @@ function M.define()
     vim.cmd(form:format(level, shade[1], shade[2], shade[3], shade[4]))
   end
   vim.cmd("highlight default ReadheadQuery gui=bold,underline cterm=bold,underline")
+  vim.cmd("highlight default ReadheadBar guifg=#3b82b0 ctermfg=67")
   vim.cmd("highlight default link ReadheadTitle Title")
   vim.cmd("highlight default link ReadheadUnseen Comment")
   vim.cmd("highlight default link ReadheadKeys Comment")

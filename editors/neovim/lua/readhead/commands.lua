@@ -190,7 +190,9 @@ local ACTIONS = {
   trust = {
     words = { "on", "off" },
     run = function(buffer, word)
-      compat.notify(assert(client.of(buffer)), "readhead/trusted", { trusted = word ~= "off" })
+      local of = assert(client.of(buffer))
+      require("readhead.options").grant(of.config.root_dir, word ~= "off")
+      compat.notify(of, "readhead/trusted", { trusted = word ~= "off" })
     end,
   },
   restart = {

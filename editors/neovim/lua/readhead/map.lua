@@ -129,7 +129,7 @@ end
 local function put_weight(text, weight)
   text:put(("  %.2f "):format(weight))
   local long = math.floor(weight * BAR + 0.5)
-  text:put(("█"):rep(long), long > 0 and colours.group(weight) or nil)
+  text:put(("█"):rep(long), "ReadheadBar")
   text:put((" "):rep(BAR - long))
 end
 
@@ -203,12 +203,13 @@ local function sizes(lines)
   return width, math.max(1, math.min(lines or rows, rows - 4))
 end
 
+--- At the bottom: the program mostly stands above it.
 local function placed(width, height)
   return {
     relative = "editor",
     width = width,
     height = height,
-    row = math.max(0, math.floor((vim.o.lines - vim.o.cmdheight - height) / 2) - 1),
+    row = math.max(0, vim.o.lines - vim.o.cmdheight - height - 3),
     col = math.max(0, math.floor((vim.o.columns - width) / 2) - 1),
     style = "minimal",
     border = "rounded",

@@ -37,8 +37,19 @@ function M.set(given)
   M.current = taken
 end
 
+-- By workspace: what the user said in this session.
+local granted = {}
+
+--- Trust a workspace in this session, or no longer.
+function M.grant(root, trusted)
+  granted[root] = trusted
+end
+
 --- Whether a workspace is trusted.
 function M.trusts(root)
+  if granted[root] ~= nil then
+    return granted[root]
+  end
   local trusted = M.current.trusted
   if type(trusted) == "function" then
     trusted = trusted(root)
