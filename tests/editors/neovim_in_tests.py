@@ -111,6 +111,7 @@ class Neovim:
         (folder / "init.lua").write_text(f"vim.opt.runtimepath:prepend({json.dumps(str(PLUGIN))})\n{init}", "utf-8")
         homes = {f"XDG_{name}_HOME": str(folder / name.lower()) for name in ("CONFIG", "DATA", "STATE", "CACHE")}
         self._environment = {**environment, **homes, "HOME": str(folder), "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
+        self._environment["NVIM_LOG_FILE"] = str(folder / "log")  # else it may stand where the tests are run
         for name in ("VIM", "VIMRUNTIME", "NVIM", "NVIM_LISTEN_ADDRESS", "COLORTERM"):
             self._environment.pop(name, None)
         self.pid = self._start(["--listen", str(self._socket), "-u", str(folder / "init.lua"), "-i", "NONE", "-n"])
