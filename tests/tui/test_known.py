@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from readhead.engine.results import text_stamp
 from readhead.heads import HeadId
+from readhead.program import parse
 from readhead_tui.card import card_of
 from readhead_tui.known import Alone, Candidate, Known, counted
+from readhead_tui.watch import News
 from tui.fake_workspace import FakeWorkspace
 from tui.known_in_tests import known_of, learn_switches
 
@@ -119,3 +122,23 @@ def test_a_head_in_program_mode_may_run_another_text_than_its_best_program(works
     assert known.runs_other(HEAD)
     assert not known.is_best_on([HEAD])
     assert "not with its best program" in card_of(known, HEAD).plain
+
+
+def test_a_card_of_an_older_text_than_its_file_has_is_stale() -> None:
+    known = Known()
+    card = {
+        "head": "L0H0",
+        "trivial": "first",
+        "trivial_iou": 0.1,
+        "inactive": False,
+        "best": "near",
+        "path": "near.py",
+    }
+    old, new = (parse(f"def head(s):\n    return s.decay({decay})\n", name="near") for decay in (3, 4))
+    known.learn_cards([card | {"text": text_stamp(old.source)}])
+    known.learn_files(News(frozenset({"near.py"}), {"near.py": new}))
+    assert known.stale == {HeadId(0, 0)}
+    known.learn_cards([card | {"text": text_stamp(old.source)}])
+    assert known.stale == {HeadId(0, 0)}, "what was ranked was the older text"
+    known.learn_cards([card | {"text": text_stamp(new.source)}])
+    assert not known.stale

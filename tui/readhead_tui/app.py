@@ -570,7 +570,7 @@ class ReadheadApp(App[None]):
             if self.known.learn(given):
                 self._forget()
             self.link.begin(self._learn_first_cards, "cards")
-            self.link.begin(self._learn_board, "switches")
+            self.link.begin(self.switching.learn_current, "switches")
         elif state == "failed":
             error = given.get("error") or {}
             told = "\n".join(filter(None, [error.get("message", ""), error.get("hint", ""), "^e starts it again"]))
@@ -587,9 +587,6 @@ class ReadheadApp(App[None]):
         self.write_view.forget()
         self.curve_view.outdate()
         self._lay_out()
-
-    async def _learn_board(self) -> None:
-        self.switching.learn(await self.link.call("switches"))
 
     async def _learn_first_cards(self) -> None:
         """Those of an engine that was there before us may be older than the program files."""

@@ -89,6 +89,8 @@ class Known:
     """What a program does to the perplexity in its head's place; see `impact`, which leaves older programs out."""
     stale: set[HeadId] = field(default_factory=set)
     """Heads whose best program's file has changed since it was ranked."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """Of files that have changed, by path: the text's stamp as it was read last; empty where there is none."""
     broken: dict[str, Broken] = field(default_factory=dict)
     """Program files that cannot be ranked, or fail, by path."""
     chosen: dict[HeadId, Candidate] = field(default_factory=dict)
@@ -109,9 +111,13 @@ class Known:
         read = {HeadId.parse(card["head"]): Card.read(dict(card)) for card in cards}
         changed = {head for head, card in read.items() if self.cards.get(head) != card}
         self.cards = read
-        self.stale.clear()
+        self.stale = {head for head, card in read.items() if self._is_older(card)}
         self.ranked = any(card.best for card in read.values())
         return changed
+
+    def _is_older(self, card: Card) -> bool:
+        """Whether a card tells of a text that its file has no more: files may change while programs are ranked."""
+        return bool(card.text) and self.texts.get(card.path, card.text) != card.text
 
     def learn_files(self, news: News) -> None:
         """What has changed in the folder of programs; heads whose best program that was are stale."""
@@ -119,6 +125,8 @@ class Known:
             path: frozenset(head for head, card in self.cards.items() if card.path == path) for path in news.files
         }
         self.stale |= frozenset().union(*owners.values())
+        self.texts |= dict.fromkeys(news.files, "")
+        self.texts |= {path: text_stamp(program.source) for path, program in news.programs.items()}
         for path in news.files:
             before = self.broken.pop(path, None)
             if before is not None and path in news.broken:

@@ -25,6 +25,8 @@ class Switching:
         self._known: Known = app.known
         self._own = 0
         """Flips of ours of which the engine has not told yet."""
+        self._told = 0
+        """Flips of which it has told."""
 
     def flip(self, heads: set[HeadId]) -> None:
         """To neural if all are in program mode, else to program mode."""
@@ -81,9 +83,17 @@ class Switching:
 
     def arrive(self, switches: Mapping[str, Any]) -> None:
         """The engine tells of a flip, of ours or of another front end."""
+        self._told += 1
         is_own = self._own > 0
         self._own -= is_own
         self.learn(switches, is_own=is_own)
+
+    async def learn_current(self) -> None:
+        """Ask for the current switchboard; what was told meanwhile is newer than the answer."""
+        told = self._told
+        switches = await self._app.link.call("switches")
+        if told == self._told:
+            self.learn(switches)
 
     def learn(self, switches: Mapping[str, Any], *, is_own: bool = False) -> None:
         """The current switchboard."""
