@@ -427,6 +427,13 @@ async def pattern(ls: ReadheadServer, params: Any) -> views.PatternResult:  # no
     return await views.pattern(_asked(ls, wanted.uri), wanted, None if known is None else known[0])
 
 
+async def worst(ls: ReadheadServer, params: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - as above
+    """The `dev` texts from the one on that a program fails on most."""
+    wanted = views.read(views.WorstParams, params)
+    known = ls.known(wanted.uri)
+    return await views.worst(_asked(ls, wanted.uri), wanted, None if known is None else known[0])
+
+
 async def perplexity(ls: ReadheadServer, params: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
     """What the workspace's switchboard does to the perplexity."""
     return await views.perplexity(_asked(ls, views.read(views.WorkspaceParams, params).uri))
@@ -619,6 +626,7 @@ FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
     lsp.WORKSPACE_TEXT_DOCUMENT_CONTENT: (failures, None),
     views.HEADS: (heads, None),
     views.PATTERN: (pattern, None),
+    views.WORST: (worst, None),
     views.PERPLEXITY: (perplexity, None),
     views.DOCUMENT: (document, None),
     lsp.TEXT_DOCUMENT_HOVER: (hover, None),

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-HEADS, PATTERN, PERPLEXITY, DOCUMENT = (f"readhead/{name}" for name in ("heads", "pattern", "perplexity", "document"))
+HEADS, PATTERN, WORST, PERPLEXITY, DOCUMENT = (
+    f"readhead/{name}" for name in ("heads", "pattern", "worst", "perplexity", "document")
+)
 _FAILED = -32803
 """The protocol's code of a request that is right, but cannot be answered."""
 
@@ -71,6 +73,17 @@ class PatternParams:
     """Number of a `dev` text."""
     text: str = ""
     """Another text, instead of that."""
+
+
+@dataclass(frozen=True)
+class WorstParams:
+    """Of `readhead/worst`."""
+
+    uri: str
+    """Of an open program, or of anything else in the workspace."""
+    head: str
+    source: str | None = None
+    """As for a pattern."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +221,22 @@ async def pattern(project: Project, params: PatternParams, document: Document | 
     )
 
 
-async def _predicts(project: Project, params: PatternParams, document: Document | None) -> tuple[str, str]:
+async def worst(project: Project, params: WorstParams, document: Document | None) -> list[dict[str, Any]]:
+    """The `dev` texts in the order in which a program fails on them: number, IoU, and whether it gave nothing.
+
+    Raises:
+        JsonRpcException: with what the engine says is wrong, with the head for example.
+    """
+    name, source = await _predicts(project, params, document)
+    if not source:
+        return []
+    found: list[dict[str, Any]] = await _ask(project, "worst_texts", head=params.head, source=source, name=name)
+    return found
+
+
+async def _predicts(
+    project: Project, params: PatternParams | WorstParams, document: Document | None
+) -> tuple[str, str]:
     """Name and text of what predicts."""
     if params.source is not None:
         return ("program" if document is None else document.name), params.source

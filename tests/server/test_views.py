@@ -163,6 +163,19 @@ def test_a_head_is_flipped_to_its_best_program_and_back(
     talk(work)
 
 
+def test_texts_come_from_the_worst_on(file: Path, answers: Answers, engines: list[FakeEngine]) -> None:
+    answers["worst_texts"] = [{"sequence": 1, "iou": 0.2, "failed": False}]
+    answers["candidates"] = []
+
+    async def work(client: Client) -> None:
+        asked = {"uri": client.open(file), "head": "L0H1"}
+        assert await client.request("readhead/worst", asked) == answers["worst_texts"]
+        assert engines[0].asked("worst_texts")[0]["source"] == PROGRAM
+        assert await client.request("readhead/worst", asked | {"uri": file.parent.as_uri()}) == []
+
+    talk(work)
+
+
 def test_what_is_known_of_an_open_program_is_answered(file: Path, answers: Answers) -> None:
     answers["score"] = [SCORE]
     answers["switches"] = {"heads": {"L0H1": PROGRAM}, "fingerprint": "f"}
