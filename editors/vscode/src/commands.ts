@@ -1,9 +1,11 @@
 /** Commands of the palette: each asks for what is not given, and hands the rest to the server. */
 
+import { execFile } from "node:child_process";
+import * as os from "node:os";
 import * as vscode from "vscode";
 import type { ExecuteCommandSignature } from "vscode-languageclient/node";
 import type { Connection } from "./connection.ts";
-import { openWalkthrough } from "./help.ts";
+import { openWalkthrough, tellMissing } from "./help.ts";
 import type { ActiveProgram, Programs } from "./programs.ts";
 import type { FrontRow, Heads } from "./protocol.ts";
 import type { Workspaces } from "./workspaces.ts";
@@ -52,6 +54,7 @@ export function registerCommands(
     }),
     register("readhead.restartEngine", () => workspaces.current && send("readhead.restart", at(workspaces.current))),
     register("readhead.restartServer", () => connection.restart()),
+    register("readhead.initWorkspace", () => initWorkspace(connection)),
     register("readhead.showLog", () => log.show()),
     register("readhead.openWalkthrough", openWalkthrough),
     register("readhead.menu", () => menu(connection, workspaces)),
@@ -92,6 +95,31 @@ export function formula(source: string): string {
     .replace(/^return\s+/, "")
     .replace(/\s+/g, " ")
     .trim();
+}
+
+/** `readhead init` in the folder that is open. */
+async function initWorkspace(connection: Connection): Promise<void> {
+  const folder = vscode.workspace.workspaceFolders?.[0]?.uri.fsPath;
+  if (folder === undefined) {
+    await vscode.commands.executeCommand("workbench.action.files.openFolder");
+    return;
+  }
+  const found = await connection.locate();
+  if (found.kind === "missing") {
+    await tellMissing(found.wanted);
+    return;
+  }
+  if (!vscode.workspace.isTrusted) {
+    await vscode.commands.executeCommand("workbench.trust.manage");
+    return;
+  }
+  execFile(found.command, ["init", folder], { cwd: os.homedir() }, (error, _, stderr) => {
+    if (error === null) {
+      void vscode.window.showTextDocument(vscode.Uri.joinPath(vscode.Uri.file(folder), "readhead.toml"));
+    } else {
+      void vscode.window.showErrorMessage(`Readhead: ${stderr.trim() || error.message}`);
+    }
+  });
 }
 
 function at(root: string): string {

@@ -92,6 +92,12 @@ export class Connection implements vscode.Disposable {
       : this.client.sendRequest<T>(method, given, token);
   }
 
+  /** Look for the command, which may be another one by now. */
+  async locate(): Promise<Found> {
+    this.found = await search();
+    return this.found;
+  }
+
   dispose(): void {
     void this.inTurn(() => this.end());
     for (const emitter of [this.changed, this.switched, this.newlyRanked, this.measured]) {
@@ -107,16 +113,16 @@ export class Connection implements vscode.Disposable {
   }
 
   private async launch(): Promise<void> {
-    this.found = await locate();
-    if (this.found.kind === "missing") {
-      this.log.error(this.found.wanted ? `there is no ${this.found.wanted}` : "the command readhead was not found");
+    const found = await this.locate();
+    if (found.kind === "missing") {
+      this.log.error(found.wanted ? `there is no ${found.wanted}` : "the command readhead was not found");
       this.tell("missing");
-      this.missing(this.found.wanted);
+      this.missing(found.wanted);
       return;
     }
-    this.log.info(`starts ${this.found.command} (${this.found.origin})`);
+    this.log.info(`starts ${found.command} (${found.origin})`);
     this.tell("starting");
-    const client = this.newClient(this.found.command);
+    const client = this.newClient(found.command);
     this.client = client;
     client.onDidChangeState(({ newState }) => {
       if (this.client === client) {
@@ -132,7 +138,7 @@ export class Connection implements vscode.Disposable {
       this.log.error(`the language server could not be started: ${error}`);
       this.tell("stopped");
       const choice = vscode.window.showErrorMessage(
-        `Readhead: ${this.found.command} does not work as a language server`,
+        `Readhead: ${found.command} does not work as a language server`,
         "Show Log",
         "Open Settings",
       );
@@ -205,7 +211,7 @@ function serverSettings(given: unknown): unknown {
   );
 }
 
-async function locate(): Promise<Found> {
+async function search(): Promise<Found> {
   const trusted = vscode.workspace.isTrusted;
   return findReadhead({
     setting: vscode.workspace.getConfiguration("readhead").get("path", ""),

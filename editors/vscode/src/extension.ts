@@ -1,9 +1,13 @@
 /** Wiring only: what the extension consists of, and when it begins. */
 
 import * as vscode from "vscode";
+import { Checks } from "./checks.ts";
 import { filterCommands, registerCommands } from "./commands.ts";
 import { Connection } from "./connection.ts";
+import { HeadView } from "./head_view.ts";
+import { HeadsTree } from "./heads_tree.ts";
 import { tellMissing } from "./help.ts";
+import { Model } from "./model.ts";
 import { Programs } from "./programs.ts";
 import { Status } from "./status.ts";
 import { Switchboard } from "./switchboard.ts";
@@ -15,6 +19,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const workspaces = new Workspaces();
   const programs = new Programs(connection);
   const switchboard = new Switchboard(connection, workspaces, log);
+  const model = new Model(connection, workspaces, log);
   const status = new Status(connection, switchboard, workspaces);
   context.subscriptions.push(
     log,
@@ -23,6 +28,10 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     programs,
     switchboard,
     status,
+    model,
+    new HeadsTree(model, workspaces),
+    new HeadView(context.extensionUri, connection, programs, model, workspaces),
+    new Checks(connection, workspaces, context.extensionPath),
     ...registerCommands(connection, programs, workspaces, log),
   );
 

@@ -41,6 +41,7 @@ export class Status implements vscode.Disposable {
       ? new vscode.ThemeColor("statusBarItem.warningBackground")
       : undefined;
     this.item.show();
+    void vscode.commands.executeCommand("setContext", "readhead.condition", root === undefined ? "empty" : condition);
   }
 
   private tooltip(root: string | undefined, condition: Condition): string {

@@ -60,16 +60,15 @@ export function impactDetails(impact: Impacted): string {
   );
 }
 
-/** What the tree says behind a head's name. */
+/** What the tree says behind a head's name; the checkbox before it is the mode, which is said where it is unusual. */
 export function cardText(card: Card): string {
-  const mode = card.mode;
+  const mode = card.mode === "program" ? ["program"] : [];
   if (card.best_iou === null) {
-    return `not ranked yet · ${mode}`;
+    return ["not ranked yet", ...mode].join(" · ");
   }
   const lift = signed(card.best_iou - card.trivial_iou, 2);
-  return [`IoU ${card.best_iou.toFixed(3)} (${lift})`, mode, card.best, ...(card.inactive ? ["inactive"] : [])].join(
-    " · ",
-  );
+  const inactive = card.inactive ? ["inactive"] : [];
+  return [`IoU ${card.best_iou.toFixed(3)} (${lift})`, ...mode, card.best, ...inactive].join(" · ");
 }
 
 /** How well a head is explained, by the lift that the settings call good. */

@@ -50,8 +50,8 @@ test("an interval is told, or that there is none", () => {
 });
 
 test("no IoU stands without its lift", () => {
-  assert.equal(cardText(CARD), "IoU 0.627 (+0.38) · neural · near");
-  assert.equal(cardText({ ...CARD, best_iou: null }), "not ranked yet · neural");
+  assert.equal(cardText(CARD), "IoU 0.627 (+0.38) · near");
+  assert.equal(cardText({ ...CARD, best_iou: null }), "not ranked yet");
   assert.equal(cardText({ ...CARD, inactive: true, mode: "program" }), "IoU 0.627 (+0.38) · program · near · inactive");
 });
 
