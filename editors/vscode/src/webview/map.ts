@@ -45,6 +45,7 @@ export function drawMap(
   chosen: Cell,
 ): void {
   const scale = Math.max(1, Math.round(window.devicePixelRatio));
+  canvas.dataset.count = String(weights.length);
   canvas.width = canvas.height = pixels * scale;
   canvas.style.width = canvas.style.height = `${pixels}px`;
   const context = canvas.getContext("2d");
