@@ -10,6 +10,7 @@ import {
   State,
 } from "vscode-languageclient/node";
 import { type Found, findReadhead } from "./finding.ts";
+import { Pacing } from "./pacing.ts";
 import { type RankedTold, type ScoredTold, SERVER_SETTINGS, type StateTold, type SwitchesTold } from "./protocol.ts";
 import type { Condition } from "./words.ts";
 
@@ -31,6 +32,7 @@ export class Connection implements vscode.Disposable {
   private readonly engines = new Map<string, StateTold>();
   private client: LanguageClient | undefined;
   private turn: Promise<unknown> = Promise.resolve();
+  private readonly lenses = new Pacing(() => this.refreshLenses());
   private readonly log: vscode.LogOutputChannel;
   private readonly folder: string;
   private readonly filter: CommandFilter;
@@ -134,6 +136,7 @@ export class Connection implements vscode.Disposable {
     });
     try {
       await client.start();
+      client.onRequest("workspace/codeLens/refresh", () => this.lenses.changed()); // in the place of the client's own
     } catch (error) {
       this.log.error(`the language server could not be started: ${error}`);
       this.tell("stopped");
@@ -158,6 +161,10 @@ export class Connection implements vscode.Disposable {
       outputChannel: this.log,
       initializationOptions: { trusted: vscode.workspace.isTrusted },
       middleware: {
+        provideCodeLenses: (document, token, next) => {
+          this.lenses.asked();
+          return next(document, token);
+        },
         executeCommand: (name, given, next) => this.filter(name, given, next),
         workspace: {
           configuration: async (params, token, next) => {
@@ -180,6 +187,13 @@ export class Connection implements vscode.Disposable {
     client.onNotification("readhead/ranked", (told: RankedTold) => this.newlyRanked.fire(told));
     client.onNotification("readhead/scored", (told: ScoredTold) => this.measured.fire(told));
     return client;
+  }
+
+  private refreshLenses(): void {
+    const feature = this.client?.getFeature("textDocument/codeLens");
+    for (const document of vscode.workspace.textDocuments) {
+      feature?.getProvider(document)?.onDidChangeCodeLensEmitter.fire();
+    }
   }
 
   private async end(): Promise<void> {
