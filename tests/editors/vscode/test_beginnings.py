@@ -39,7 +39,7 @@ def test_a_missing_readhead_is_told_with_the_ways_out(server: CodeServer, open_w
 
     (window.folder / ".venv" / "bin").mkdir(parents=True)
     (window.folder / ".venv" / "bin" / "readhead").symlink_to(READHEAD)
-    window.run("Readhead: Restart the Language Server")
+    steps.get_by_role("button", name="Look Again").click()
     window.status_shows("perplexity")
 
 

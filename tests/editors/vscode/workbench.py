@@ -66,9 +66,10 @@ class CodeServer:
         self.folder = folder
         self._data = folder / "data"
         self._extensions = folder / "extensions"
-        user = self._data / "User"
-        user.mkdir(parents=True)
-        (user / "settings.json").write_text(json.dumps(SETTINGS | settings), "utf-8")
+        # Settings of the machine are those in which a path may stand: the browser's user may be at another one
+        for kind, values in (("User", SETTINGS), ("Machine", settings)):
+            (self._data / kind).mkdir(parents=True)
+            (self._data / kind / "settings.json").write_text(json.dumps(values), "utf-8")
         (folder / "config.yaml").write_text("auth: none\n", "utf-8")
         self._environment = {**os.environ, "PATH": path, "HOME": str(folder)}
         # An editor that runs the tests would pass its own on
@@ -149,9 +150,16 @@ class Workbench:
 
     def run(self, command: str) -> None:
         """A command by its title in the palette."""
-        self.page.keyboard.press("F1")
+        from playwright.sync_api import TimeoutError as Late  # noqa: PLC0415 - as below
+
         box = self.page.locator(".quick-input-widget input")
-        box.fill(f">{command}")
+        for attempt in range(5):
+            self.page.keyboard.press("F1")
+            try:
+                box.fill(f">{command}", timeout=3000)
+                break
+            except Late:  # something that opened just then has taken the focus
+                assert attempt < 4, f"the palette does not open for {command}"
         row = self.page.locator(".quick-input-list .monaco-list-row").filter(has_text=command).first
         row.wait_for()
         row.click()
