@@ -5,7 +5,7 @@ import * as vscode from "vscode";
 import type { Connection } from "./connection.ts";
 import { readFromView, type Shown, type ToView, type Worst } from "./messages.ts";
 import type { Model } from "./model.ts";
-import type { Programs } from "./programs.ts";
+import type { ActiveProgram, Programs } from "./programs.ts";
 import type { Pattern } from "./protocol.ts";
 import { signed } from "./words.ts";
 import type { Workspaces } from "./workspaces.ts";
@@ -25,6 +25,8 @@ export class HeadView implements vscode.Disposable, vscode.WebviewPanelSerialize
   private readonly disposables: vscode.Disposable[];
   private panel: vscode.WebviewPanel | undefined;
   private target: Target | undefined;
+  /** What was known last of the program that is shown: its editor need not be the active one. */
+  private known: ActiveProgram | undefined;
   private sequence = 0;
   private text = "";
   private drawn = "";
@@ -162,6 +164,7 @@ export class HeadView implements vscode.Disposable, vscode.WebviewPanelSerialize
     if (this.panel === undefined) {
       return;
     }
+    this.known = this.programs.active ?? this.known;
     if (target === undefined) {
       const open = this.programs.active?.document.name;
       this.send({
@@ -172,7 +175,7 @@ export class HeadView implements vscode.Disposable, vscode.WebviewPanelSerialize
       });
       return;
     }
-    const findings = this.programs.active?.uri.toString() === target.uri ? this.programs.active.document.findings : 0;
+    const findings = this.known?.uri.toString() === target.uri ? this.known.document.findings : 0;
     if (findings > 0) {
       this.drawn = "";
       this.send({ kind: "trouble", message: `The program is not run: ${findings} finding${findings > 1 ? "s" : ""}.` });
@@ -233,8 +236,7 @@ export class HeadView implements vscode.Disposable, vscode.WebviewPanelSerialize
   private facts(target: Target): { facts: string; mode: Shown["mode"] } {
     const card = this.model.card(target.head);
     const mode = card?.mode ?? "unknown";
-    const active = this.programs.active;
-    const document = active?.uri.toString() === target.uri ? active.document : undefined;
+    const document = this.known?.uri.toString() === target.uri ? this.known.document : undefined;
     const score = document?.scores.find(({ head }) => head === target.head);
     if (score !== undefined) {
       const stale = document?.current ? "" : "stale: ";

@@ -23,4 +23,5 @@ npm install --no-audit --no-fund --loglevel error node@24
 export PATH="$folder/node_modules/node/bin:$PATH"
 npm install --no-audit --no-fund --loglevel error code-server@4.139.1
 cd "$here/../../../editors/vscode"
-npm ci --no-audit --no-fund --loglevel error
+# Not `npm ci`: it refuses a lock that was written where not every platform's build of the linter is to be had.
+npm install --no-save --no-audit --no-fund --loglevel error

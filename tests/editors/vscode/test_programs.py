@@ -26,7 +26,8 @@ WATCH = """
     .find((text) => /\\sIoU\\s/.test(text) && !/stale/.test(text));
   const before = shown();
   let begun;
-  addEventListener("keydown", (event) => { if (event.key.toLowerCase() === "s") begun = performance.now(); }, { capture: true });
+  const pressed = (event) => { if (event.key.toLowerCase() === "s") begun = performance.now(); };
+  addEventListener("keydown", pressed, { capture: true });
   new MutationObserver((_, observer) => {
     const now = shown();
     if (begun !== undefined && now !== undefined && now.split("·")[0] !== window.lastLens) {

@@ -60,9 +60,9 @@ function build(): void {
   header.append(title, heads, facts, mode, flip, failures);
   const bar = make("div", { class: "bar" });
   bar.append(numbered, ranked, written);
-  maps.append(...figures.map((each) => each.figure));
-  document.body.append(header, bar, trouble, maps, legend, readout, strip);
-  for (const each of [header, bar, maps, legend, readout, strip]) {
+  maps.append(...figures.map((each) => each.figure), legend);
+  document.body.append(header, bar, trouble, maps, readout, strip);
+  for (const each of [header, bar, maps, readout, strip]) {
     each.hidden = true;
   }
   trouble.textContent = "Waiting for the engine…";
@@ -253,7 +253,9 @@ function explainColours(): void {
     shown?.prediction === null
       ? []
       : [swatch("program looks too much", 0.6, palette.more), swatch("too little", 0.6, palette.less)];
-  legend.replaceChildren(make("span", {}, "weight"), ...samples, ...signs);
+  const scale = make("div", { class: "scale" });
+  scale.append(...samples);
+  legend.replaceChildren(make("span", {}, "Weight, on one scale for all"), scale, ...signs);
 }
 
 function swatch(label: string, weight: number, full: Palette["full"]): HTMLElement {
