@@ -3,7 +3,11 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 EVALUATES := .venv/evaluates
 
-.PHONY: install explain test test-slow fuzz check docs
+EDITORS := .editors
+VSCODE := editors/vscode
+NODE := PATH="$(CURDIR)/$(EDITORS)/node_modules/node/bin:$$PATH" npm --prefix $(VSCODE) run --silent
+
+.PHONY: install explain test test-slow test-editors fuzz check docs
 
 install: $(INSTALLED)
 
@@ -26,6 +30,18 @@ test: install
 
 test-slow: $(EVALUATES)
 	$(BIN)/python -m pytest -m slow
+
+# Half a gigabyte that only the tests in editors need.
+$(EDITORS)/vscode: $(INSTALLED) tests/editors/vscode/install.sh $(VSCODE)/package-lock.json
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group editors
+	tests/editors/vscode/install.sh $(EDITORS)
+	touch $@
+
+test-editors: $(EDITORS)/vscode
+	$(NODE) check
+	$(NODE) test
+	$(NODE) package
+	$(BIN)/python -m pytest -m editors -rA tests/editors
 
 fuzz: install
 	$(BIN)/python -m pytest -m fuzz

@@ -96,6 +96,13 @@ def open_document(uri: str, version: int | None, source: str, units: Units) -> D
     return Document(uri, version or 0, text, path, root.resolve(), units)
 
 
+def root_at(uri: str) -> Path | None:
+    """The root of the workspace that a file or a folder lies in; None where it lies in none."""
+    name = to_fs_path(uri)
+    root = None if name is None else find_root(Path(name))
+    return None if root is None else root.resolve()
+
+
 def _is_in_programs(path: Path, root: Path) -> bool:
     try:
         folder = root / read_settings(root / CONFIG).programs

@@ -234,11 +234,11 @@ async def record(ls: ReadheadServer, uri: str) -> Outcome | None:
 
 
 async def create(ls: ReadheadServer, uri: str, head: str) -> Outcome | None:
-    """A new file with the program that the symbolic search chooses for a head; `uri` is any of the workspace's."""
-    known = _known(ls, uri)
-    if known is None:
+    """A new file with the program that the symbolic search chooses for a head; `uri` is anything of the workspace."""
+    project = ls.project_at(uri)
+    if project is None:
+        tell(ls, f"{uri} is in no workspace", "make a readhead.toml: `readhead init`")
         return None
-    project = known[1]
     title = f"Program for {head}"
     rows = await work(ls, title, project, lambda _: project.ask("front", head=head), stage="synthesize")
     if not rows:

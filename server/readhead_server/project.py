@@ -294,7 +294,9 @@ class Project:
                 self._publish(document, self._notes(document))
         elif event == "switches":
             self._set_board(given["heads"])
+            self._told(self, event, {"heads": self._board, "fingerprint": given["fingerprint"]})
         elif event == "ranked":
+            self._told(self, event, given)
             for document in list(self.documents.values()):
                 steps: list[Step] | None = [self._score, self._others] if self._is_known(document) else None
                 self._begin(document, pause=0.0, saved=True, steps=steps)

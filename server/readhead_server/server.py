@@ -33,7 +33,7 @@ from readhead_server.diagnostics import (
     score_diagnostics,
     syntax_diagnostics,
 )
-from readhead_server.documents import Document, open_document
+from readhead_server.documents import Document, open_document, root_at
 from readhead_server.failures import Pages, Place, shows_pages
 from readhead_server.hints import inlay_hints
 from readhead_server.lenses import code_lenses
@@ -177,9 +177,23 @@ class ReadheadServer(LanguageServer):
 
     def project_of(self, document: Document) -> Project:
         """Its workspace; the first document of one starts its engine."""
-        if document.root not in self.projects:
-            self.projects[document.root] = Project(document.root, self.publish, self.told, self.options)
-        return self.projects[document.root]
+        return self._project(document.root)
+
+    def _project(self, root: Path) -> Project:
+        if root not in self.projects:
+            self.projects[root] = Project(root, self.publish, self.told, self.options)
+        return self.projects[root]
+
+    def project_at(self, uri: str) -> Project | None:
+        """The workspace of an open program, or of any path in one; its engine starts, whether a program is open or not.
+
+        Views of a whole model need no open program.
+        """
+        known = self.known(uri)
+        if known is not None:
+            return known[1]
+        root = root_at(uri)
+        return None if root is None else self._project(root)
 
     def known(self, uri: str) -> tuple[Document, Project, Annotations] | None:
         """A document that is open and ours, with what is known of it."""
@@ -403,20 +417,39 @@ def hints(ls: ReadheadServer, params: lsp.InlayHintParams) -> list[lsp.InlayHint
 
 async def heads(ls: ReadheadServer, params: Any) -> views.HeadsResult:  # noqa: ANN401 - see `views`
     """All heads' cards."""
-    return await views.heads(_asked(ls, views.read(views.HeadsParams, params).uri)[1])
+    return await views.heads(_asked(ls, views.read(views.WorkspaceParams, params).uri))
 
 
 async def pattern(ls: ReadheadServer, params: Any) -> views.PatternResult:  # noqa: ANN401 - as above
     """A head's pattern beside a prediction."""
     wanted = views.read(views.PatternParams, params)
-    return await views.pattern(*_asked(ls, wanted.uri), wanted)
+    known = ls.known(wanted.uri)
+    return await views.pattern(_asked(ls, wanted.uri), wanted, None if known is None else known[0])
 
 
-def _asked(ls: ReadheadServer, uri: str) -> tuple[Document, Project]:
-    known = ls.known(uri)
-    if known is None:
-        raise JsonRpcInvalidParams(f"{uri} is no open program of a workspace")
-    return known[0], known[1]
+async def worst(ls: ReadheadServer, params: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - as above
+    """The `dev` texts from the one on that a program fails on most."""
+    wanted = views.read(views.WorstParams, params)
+    known = ls.known(wanted.uri)
+    return await views.worst(_asked(ls, wanted.uri), wanted, None if known is None else known[0])
+
+
+async def perplexity(ls: ReadheadServer, params: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+    """What the workspace's switchboard does to the perplexity."""
+    return await views.perplexity(_asked(ls, views.read(views.WorkspaceParams, params).uri))
+
+
+def document(ls: ReadheadServer, params: Any) -> views.DocumentResult | None:  # noqa: ANN401 - as above
+    """What is known of an open program; None for a file that is none of ours."""
+    known = ls.known(views.read(views.WorkspaceParams, params).uri)
+    return None if known is None else views.document(known[0], known[2])
+
+
+def _asked(ls: ReadheadServer, uri: str) -> Project:
+    project = ls.project_at(uri)
+    if project is None:
+        raise JsonRpcInvalidParams(f"{uri} is in no workspace: no readhead.toml is found upwards from it")
+    return project
 
 
 async def failures(ls: ReadheadServer, params: lsp.TextDocumentContentParams) -> lsp.TextDocumentContentResult:
@@ -495,6 +528,13 @@ async def flip(ls: ReadheadServer, uri: str, head: str) -> None:
         await work(ls, f"Flip {head}", project, lambda _: project.ask("flip", heads={head: source}))
 
 
+async def flip_best(ls: ReadheadServer, uri: str, head: str) -> None:
+    """Put a head's best program into the model, or the head back; `uri` is anything of the workspace."""
+    project = ls.project_at(uri)
+    if project is not None:
+        await work(ls, f"Flip {head}", project, lambda _: views.flip_best(project, head))
+
+
 def code_actions(ls: ReadheadServer, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
     """What can be done at a place."""
     known = ls.known(params.text_document.uri)
@@ -559,10 +599,10 @@ def score(ls: ReadheadServer, uri: str) -> None:
 
 
 def restart(ls: ReadheadServer, uri: str) -> None:
-    """Start a document's engine again."""
-    known = ls.known(uri)
-    if known is not None and trusts(ls):
-        known[1].restart()
+    """Start a workspace's engine again; `uri` is anything of it."""
+    project = ls.project_at(uri)
+    if project is not None and trusts(ls):
+        project.restart()
 
 
 FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
@@ -586,6 +626,9 @@ FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
     lsp.WORKSPACE_TEXT_DOCUMENT_CONTENT: (failures, None),
     views.HEADS: (heads, None),
     views.PATTERN: (pattern, None),
+    views.WORST: (worst, None),
+    views.PERPLEXITY: (perplexity, None),
+    views.DOCUMENT: (document, None),
     lsp.TEXT_DOCUMENT_HOVER: (hover, None),
     lsp.TEXT_DOCUMENT_COMPLETION: (complete, lsp.CompletionOptions(trigger_characters=TRIGGERS)),
     lsp.TEXT_DOCUMENT_DOCUMENT_SYMBOL: (symbols, None),
@@ -603,6 +646,7 @@ FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
 COMMANDS: dict[str, Callable[..., Any]] = {
     "readhead.explainTrust": explain_trust,
     "readhead.flip": flip,
+    "readhead.flipBest": flip_best,
     "readhead.score": score,
     "readhead.restart": restart,
     "readhead.compare": compare,

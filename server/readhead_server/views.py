@@ -1,4 +1,6 @@
-"""Requests beyond the protocol, for editors that draw heads: `readhead/heads` and `readhead/pattern`.
+"""Requests beyond the protocol, for editors that draw heads and tell of a switchboard.
+
+A `uri` is that of an open program or of anything else in a workspace, its folder for example.
 
 pygls hands the parameters of methods that it does not know to a handler as a tree of named tuples. They are checked
 here, field by field, so that a mistake is an answer that names it.
@@ -16,24 +18,28 @@ from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 from readhead.engine import Card, EngineGoneError
 from readhead.engine.client import EngineError
 from readhead.engine.results import text_stamp
+from readhead.errors import UsageError
 
 if TYPE_CHECKING:
+    from readhead_server.annotations import Annotations
     from readhead_server.documents import Document
     from readhead_server.project import Project
 
 T = TypeVar("T")
 
-HEADS, PATTERN = "readhead/heads", "readhead/pattern"
+HEADS, PATTERN, WORST, PERPLEXITY, DOCUMENT = (
+    f"readhead/{name}" for name in ("heads", "pattern", "worst", "perplexity", "document")
+)
 _FAILED = -32803
 """The protocol's code of a request that is right, but cannot be answered."""
 
 
 @dataclass(frozen=True)
-class HeadsParams:
-    """Of `readhead/heads`."""
+class WorkspaceParams:
+    """Of `readhead/heads`, `readhead/perplexity` and `readhead/document`."""
 
     uri: str
-    """Of an open program of the workspace."""
+    """Of an open program, for the last one; else of anything in the workspace."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +65,25 @@ class PatternParams:
     """Of `readhead/pattern`."""
 
     uri: str
-    """Of an open program of the workspace."""
+    """Of an open program, or of anything else in the workspace."""
     head: str
     source: str | None = None
-    """What predicts; by default the open program's text, and with an empty one nothing does."""
+    """What predicts; by default the open program's text, or else the head's best program; with an empty one nothing."""
     sequence: int = 0
     """Number of a `dev` text."""
     text: str = ""
     """Another text, instead of that."""
+
+
+@dataclass(frozen=True)
+class WorstParams:
+    """Of `readhead/worst`."""
+
+    uri: str
+    """Of an open program, or of anything else in the workspace."""
+    head: str
+    source: str | None = None
+    """As for a pattern."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +102,23 @@ class PatternResult:
     """Number of the `dev` text; None for a text of the client's."""
     of: int | None = None
     """How many `dev` texts there are."""
+    name: str = ""
+    """Of the program that predicts."""
+
+
+@dataclass(frozen=True)
+class DocumentResult:
+    """What is known of an open program, as far as its lenses tell it."""
+
+    name: str
+    heads: list[str]
+    """Those of its metadata."""
+    findings: int
+    """With any, nothing is measured."""
+    scores: list[dict[str, Any]]
+    """For each head that was measured: its name, IoU, floor (`trivial`, `trivial_iou`) and mode."""
+    current: bool
+    """Whether the scores are those of the text as it is."""
 
 
 def read(kind: type[T], given: Any) -> T:  # noqa: ANN401 - whatever the client sent
@@ -130,15 +164,51 @@ async def heads(project: Project) -> HeadsResult:
     return HeadsResult(**told, cards=cards, board=board)
 
 
-async def pattern(document: Document, project: Project, params: PatternParams) -> PatternResult:
+async def perplexity(project: Project) -> dict[str, Any]:
+    """What the current switchboard does to the perplexity, as `readhead.engine.Impacted` has it.
+
+    Raises:
+        JsonRpcException: with what the engine says is wrong.
+    """
+    found: dict[str, Any] = await _ask(project, "perplexity")
+    return found
+
+
+async def flip_best(project: Project, head: str) -> None:
+    """Put a head's best program in its place, or the head back.
+
+    Raises:
+        EngineError: what the engine says is wrong.
+        UsageError: why the best program may not stand in.
+    """
+    switches = await project.ask("switches")
+    change: dict[str, Any] = {"heads": {head: None}} if head in switches["heads"] else {"best": [head]}
+    refused = (await project.ask("flip", **change))["refused"]
+    if refused:
+        raise UsageError(refused[head], hint="pick another program for the head")
+
+
+def document(document: Document, annotations: Annotations) -> DocumentResult:
+    """What is known of an open program."""
+    scores = [
+        {"head": head, "iou": score.iou, "trivial": score.trivial, "trivial_iou": score.trivial_iou,
+         "mode": "program" if head in annotations.board else "neural"}
+        for head in document.heads if (score := annotations.scores.get(head)) is not None
+    ]  # fmt: skip
+    return DocumentResult(
+        document.name, document.heads, len(document.findings), scores, annotations.is_current(document)
+    )
+
+
+async def pattern(project: Project, params: PatternParams, document: Document | None) -> PatternResult:
     """A head's pattern and a prediction.
 
     Raises:
         JsonRpcException: with what the engine says is wrong, with the head for example.
     """
-    source = document.source if params.source is None else params.source
+    name, source = await _predicts(project, params, document)
     place = {"text": params.text} if params.text else {"sequence": params.sequence}
-    shown = await _ask(project, "pattern", head=params.head, source=source, name=document.name, **place)
+    shown = await _ask(project, "pattern", head=params.head, source=source, name=name, **place)
     return PatternResult(
         head=shown["head"],
         tokens=shown["tokens"],
@@ -147,7 +217,33 @@ async def pattern(document: Document, project: Project, params: PatternParams) -
         stamp=text_stamp(source) if source else "",
         sequence=shown.get("sequence"),
         of=shown.get("of"),
+        name=name if source else "",
     )
+
+
+async def worst(project: Project, params: WorstParams, document: Document | None) -> list[dict[str, Any]]:
+    """The `dev` texts in the order in which a program fails on them: number, IoU, and whether it gave nothing.
+
+    Raises:
+        JsonRpcException: with what the engine says is wrong, with the head for example.
+    """
+    name, source = await _predicts(project, params, document)
+    if not source:
+        return []
+    found: list[dict[str, Any]] = await _ask(project, "worst_texts", head=params.head, source=source, name=name)
+    return found
+
+
+async def _predicts(
+    project: Project, params: PatternParams | WorstParams, document: Document | None
+) -> tuple[str, str]:
+    """Name and text of what predicts."""
+    if params.source is not None:
+        return ("program" if document is None else document.name), params.source
+    if document is not None:
+        return document.name, document.source
+    best = await _ask(project, "candidates", head=params.head, most=1)
+    return (best[0]["name"], best[0]["source"]) if best else ("", "")
 
 
 async def _ask(project: Project, method: str, **given: Any) -> Any:  # noqa: ANN401 - JSON

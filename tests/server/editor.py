@@ -21,7 +21,9 @@ import readhead_server
 
 PATIENCE_S = 60.0
 """For what takes a second on an idle machine."""
-_TOLD = ("readhead/scored", "readhead/state", "readhead/progress", "readhead/busy", "readhead/error", "readhead/notice")
+_TOLD = tuple(
+    f"readhead/{name}" for name in ("scored", "state", "progress", "busy", "error", "notice", "switches", "ranked")
+)
 _ASKED = (
     lsp.WORKSPACE_CODE_LENS_REFRESH,
     lsp.WORKSPACE_INLAY_HINT_REFRESH,

@@ -10,12 +10,15 @@ from pygls.exceptions import JsonRpcInvalidParams
 
 from readhead.engine.client import EngineError
 from readhead.engine.results import text_stamp
-from readhead_server.views import HeadsParams, PatternParams, read
+from readhead_server.views import PatternParams, WorkspaceParams, read
 from server.wire import PROGRAM, Client, FakeEngine, Refused, talk
 
 Answers = dict[str, Any]
 
 CARD = {"head": "L0H0", "trivial": "uniform", "trivial_iou": 0.3, "inactive": False, "best": "near", "best_iou": 0.6}
+
+SCORE = {"head": "L0H1", "stamp": {}, "iou": 0.6, "iou_without_first": 0.5, "jsd": 0.1, "trivial": "uniform",
+         "trivial_iou": 0.3, "inactive": False, "coverage": 1.0, "sequences": 2}  # fmt: skip
 
 
 @pytest.fixture
@@ -39,7 +42,7 @@ def test_parameters_are_read_whether_pygls_made_a_tuple_of_them_or_not() -> None
             return {"uri": "file:///a.py", "head": "L0H0", "sequence": 3, "of_later_clients": True}
 
     assert read(PatternParams, Sent()) == PatternParams("file:///a.py", "L0H0", sequence=3)
-    assert read(HeadsParams, {"uri": "file:///a.py"}) == HeadsParams("file:///a.py")
+    assert read(WorkspaceParams, {"uri": "file:///a.py"}) == WorkspaceParams("file:///a.py")
 
 
 @pytest.mark.parametrize(
@@ -98,11 +101,91 @@ def test_a_head_that_the_model_has_not_is_an_error_with_its_cure(file: Path, ans
     assert client.shown == []
 
 
-@pytest.mark.usefixtures("shown")
-def test_a_file_that_is_not_open_is_refused(file: Path) -> None:
+def test_a_file_outside_of_all_workspaces_is_refused(tmp_path: Path) -> None:
     async def work(client: Client) -> None:
-        with pytest.raises(Refused, match="no open program") as refused:
-            await client.request("readhead/heads", {"uri": file.as_uri()})
+        with pytest.raises(Refused, match="in no workspace") as refused:
+            await client.request("readhead/heads", {"uri": (tmp_path / "alone.py").as_uri()})
         assert refused.value.code == -32602
+        assert await client.request("readhead/document", {"uri": (tmp_path / "alone.py").as_uri()}) is None
+
+    talk(work)
+
+
+@pytest.mark.usefixtures("shown")
+def test_a_folder_of_a_workspace_will_do_where_no_program_is_open(file: Path, answers: Answers) -> None:
+    answers["candidates"] = [{"name": "near", "source": PROGRAM}]
+
+    async def work(client: Client) -> None:
+        folder = file.parents[1].as_uri()
+        assert (await client.request("readhead/heads", {"uri": folder}))["model"] == "tiny"
+        shown = await client.request("readhead/pattern", {"uri": folder, "head": "L0H0"})
+        assert (shown["name"], shown["stamp"]) == ("near", text_stamp(PROGRAM))
+        answers["candidates"] = []
+        assert (await client.request("readhead/pattern", {"uri": folder, "head": "L0H0"}))["stamp"] == ""
+
+    talk(work)
+
+
+def test_the_switchboards_perplexity_is_answered_and_changes_of_it_are_told(
+    file: Path, answers: Answers, engines: list[FakeEngine]
+) -> None:
+    answers["perplexity"] = {"perplexity": 9.5, "neural_perplexity": 9.0, "replaced": ["L0H1"]}
+
+    async def work(client: Client) -> None:
+        found = await client.request("readhead/perplexity", {"uri": file.parent.as_uri()})
+        assert found == answers["perplexity"]
+        engines[0].tell("switches", {"heads": {"L0H1": PROGRAM}, "fingerprint": "f"})
+        engines[0].tell("ranked", {})
+        await client.until(lambda: client.messages("readhead/ranked"))
+        root = str(file.parents[1])
+        told = {"root": root, "heads": {"L0H1": text_stamp(PROGRAM)}, "fingerprint": "f"}
+        assert client.messages("readhead/switches") == [told]
+        assert client.messages("readhead/ranked") == [{"root": root}]
+
+    talk(work)
+
+
+def test_a_head_is_flipped_to_its_best_program_and_back(
+    file: Path, answers: Answers, engines: list[FakeEngine]
+) -> None:
+    answers["flip"] = {"heads": {}, "fingerprint": "", "refused": {}}
+
+    async def work(client: Client) -> None:
+        await client.command("readhead.flipBest", file.parent.as_uri(), "L0H0")
+        answers["switches"] = {"heads": {"L0H0": PROGRAM}, "fingerprint": "f"}
+        await client.command("readhead.flipBest", file.parent.as_uri(), "L0H0")
+        assert engines[0].asked("flip") == [{"best": ["L0H0"]}, {"heads": {"L0H0": None}}]
+        answers["switches"] = {"heads": {}, "fingerprint": ""}
+        answers["flip"] = {"refused": {"L0H0": "it looks ahead"}}
+        await client.command("readhead.flipBest", file.parent.as_uri(), "L0H0")
+        assert client.shown == ["Flip L0H0: it looks ahead\npick another program for the head"]
+
+    talk(work)
+
+
+def test_texts_come_from_the_worst_on(file: Path, answers: Answers, engines: list[FakeEngine]) -> None:
+    answers["worst_texts"] = [{"sequence": 1, "iou": 0.2, "failed": False}]
+    answers["candidates"] = []
+
+    async def work(client: Client) -> None:
+        asked = {"uri": client.open(file), "head": "L0H1"}
+        assert await client.request("readhead/worst", asked) == answers["worst_texts"]
+        assert engines[0].asked("worst_texts")[0]["source"] == PROGRAM
+        assert await client.request("readhead/worst", asked | {"uri": file.parent.as_uri()}) == []
+
+    talk(work)
+
+
+def test_what_is_known_of_an_open_program_is_answered(file: Path, answers: Answers) -> None:
+    answers["score"] = [SCORE]
+    answers["switches"] = {"heads": {"L0H1": PROGRAM}, "fingerprint": "f"}
+
+    async def work(client: Client) -> None:
+        uri = client.open(file)
+        await client.until(lambda: [told for told in client.messages("readhead/scored") if told["stamp"]])
+        assert await client.request("readhead/document", {"uri": uri}) == {
+            "name": "near", "heads": ["L0H1"], "findings": 0, "current": True,
+            "scores": [{"head": "L0H1", "iou": 0.6, "trivial": "uniform", "trivial_iou": 0.3, "mode": "program"}],
+        }  # fmt: skip
 
     talk(work)

@@ -1,0 +1,170 @@
+/** The tree of layers and heads: a head's checkbox is its mode, and a click on it flips the head. */
+
+import * as vscode from "vscode";
+import type { Model } from "./model.ts";
+import type { Card } from "./protocol.ts";
+import { cardText, counted, type Grade, gradeOf, layerOf } from "./words.ts";
+import type { Workspaces } from "./workspaces.ts";
+
+const ICONS: Readonly<Record<Grade, readonly [icon: string, colour: string]>> = {
+  unknown: ["circle-outline", "disabledForeground"],
+  inactive: ["circle-slash", "disabledForeground"],
+  poor: ["arrow-down", "charts.red"],
+  fair: ["dash", "charts.yellow"],
+  good: ["arrow-up", "charts.green"],
+};
+const MEANINGS: Readonly<Record<Grade, string>> = {
+  unknown: "no program is ranked yet",
+  inactive: "looks at the first token almost always: inactive, whatever explains it",
+  poor: "no program is better than its floor",
+  fair: "little better than its floor",
+  good: "explained",
+};
+
+/** A row: a layer, or a head in it. */
+export type Row = { readonly layer: number } | { readonly head: string };
+
+export class HeadsTree implements vscode.TreeDataProvider<Row>, vscode.Disposable {
+  private readonly changed = new vscode.EventEmitter<void>();
+  readonly onDidChangeTreeData = this.changed.event;
+  private readonly disposables: vscode.Disposable[] = [this.changed];
+  private readonly flipping = new Set<string>();
+  private readonly layers = new Map<number, Row>();
+  private readonly rows = new Map<string, Row>();
+  private readonly model: Model;
+  private readonly workspaces: Workspaces;
+
+  constructor(model: Model, workspaces: Workspaces) {
+    this.model = model;
+    this.workspaces = workspaces;
+    const view = vscode.window.createTreeView<Row>("readhead.heads", {
+      treeDataProvider: this,
+      showCollapseAll: true,
+      manageCheckboxStateManually: true,
+    });
+    this.disposables.push(
+      view,
+      model.onChange(() => {
+        this.flipping.clear();
+        view.description = model.heads?.model ?? "";
+        this.changed.fire();
+      }),
+      view.onDidChangeCheckboxState(({ items }) => {
+        for (const [row] of items) {
+          void this.flip(row);
+        }
+      }),
+      vscode.workspace.onDidChangeConfiguration(
+        (event) => event.affectsConfiguration("readhead") && this.changed.fire(),
+      ),
+      vscode.commands.registerCommand("readhead.flipHead", (row?: Row) => row && this.flip(row)),
+      vscode.commands.registerCommand("readhead.openBest", (row?: Row) => row && this.openBest(row)),
+    );
+  }
+
+  getChildren(row?: Row): Row[] {
+    const { heads } = this.model;
+    if (heads === undefined) {
+      return [];
+    }
+    if (row === undefined) {
+      return Array.from({ length: heads.layers }, (_, layer) => kept(this.layers, layer, { layer }));
+    }
+    return "layer" in row ? this.cards(row.layer).map(({ head }) => kept(this.rows, head, { head })) : [];
+  }
+
+  getTreeItem(row: Row): vscode.TreeItem {
+    if ("layer" in row) {
+      return this.layerItem(row.layer);
+    }
+    const card = this.model.card(row.head);
+    return card === undefined ? new vscode.TreeItem(row.head) : this.headItem(card);
+  }
+
+  private cards(layer: number): readonly Card[] {
+    return this.model.heads?.cards.filter(({ head }) => layerOf(head) === layer) ?? [];
+  }
+
+  private layerItem(layer: number): vscode.TreeItem {
+    const cards = this.cards(layer);
+    const programs = cards.filter((card) => card.mode === "program").length;
+    const item = new vscode.TreeItem(`Layer ${layer}`, vscode.TreeItemCollapsibleState.Expanded);
+    item.id = `layer ${layer}`;
+    item.description =
+      programs === 0 ? counted(cards.length, "head") : `${programs} of ${cards.length} in program mode`;
+    item.contextValue = "layer";
+    return item;
+  }
+
+  private headItem(card: Card): vscode.TreeItem {
+    const settings = vscode.workspace.getConfiguration("readhead");
+    const grade = gradeOf(card, settings.get("leastLift", 0), settings.get("goodLift", 0.05));
+    const [icon, colour] = this.flipping.has(card.head) ? ["loading~spin", "foreground"] : ICONS[grade];
+    const item = new vscode.TreeItem(card.head);
+    item.id = card.head;
+    item.description = cardText(card);
+    item.iconPath = new vscode.ThemeIcon(icon, new vscode.ThemeColor(colour));
+    item.contextValue = card.path ? "head best" : "head";
+    item.checkboxState = {
+      state: card.mode === "program" ? vscode.TreeItemCheckboxState.Checked : vscode.TreeItemCheckboxState.Unchecked,
+      tooltip: card.mode === "program" ? "In program mode: click for neural" : "Neural: click for its best program",
+      accessibilityInformation: { label: `${card.head} in program mode`, role: "checkbox" },
+    };
+    item.tooltip = tooltip(card, grade);
+    item.command = { command: "readhead.openHead", title: "Show the head", arguments: [row(card)] };
+    return item;
+  }
+
+  private async flip(row: Row): Promise<void> {
+    const root = this.workspaces.current;
+    if (!("head" in row) || root === undefined) {
+      return;
+    }
+    this.flipping.add(row.head);
+    this.changed.fire();
+    try {
+      await vscode.commands.executeCommand("readhead.flipBest", vscode.Uri.file(root).toString(), row.head);
+    } finally {
+      this.flipping.delete(row.head);
+      this.changed.fire(); // a head that may not be flipped shows its mode again
+    }
+  }
+
+  private async openBest(row: Row): Promise<void> {
+    const path = "head" in row ? this.model.card(row.head)?.path : undefined;
+    if (path) {
+      await vscode.window.showTextDocument(vscode.Uri.file(path));
+    }
+  }
+
+  dispose(): void {
+    for (const each of this.disposables) {
+      each.dispose();
+    }
+  }
+}
+
+/** The tree knows a row again by its identity. */
+function kept<K>(rows: Map<K, Row>, key: K, made: Row): Row {
+  const found = rows.get(key) ?? made;
+  rows.set(key, found);
+  return found;
+}
+
+function row(card: Card): Row {
+  return { head: card.head };
+}
+
+function tooltip(card: Card, grade: Grade): vscode.MarkdownString {
+  const lines = [
+    `**${card.head}** (${card.mode}): ${MEANINGS[grade]}`,
+    ...(card.best_iou === null
+      ? []
+      : [
+          `Best program: \`${card.best}\`, IoU ${card.best_iou.toFixed(3)}; floor: ${card.trivial}, IoU ${card.trivial_iou.toFixed(3)} (dev texts)`,
+        ]),
+    ...(card.explanation ? [card.explanation] : []),
+    ...(card.category ? [`Category: ${card.category}`] : []),
+  ];
+  return new vscode.MarkdownString(lines.join("\n\n"));
+}

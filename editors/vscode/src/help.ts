@@ -1,0 +1,29 @@
+/** What to do where `readhead` is missing. */
+
+import * as vscode from "vscode";
+
+const SETTINGS = "Open Settings";
+const WALKTHROUGH = "Get Started";
+const AGAIN = "Try Again";
+
+/** Tell what was looked for, with the ways out as buttons. */
+export async function tellMissing(wanted: string): Promise<void> {
+  const places = vscode.workspace.isTrusted
+    ? "the workspace's .venv, the Python extension's interpreter, or PATH"
+    : "PATH (what lies in a workspace that is not trusted is not looked at)";
+  const message = wanted
+    ? `Readhead: the setting readhead.path names ${wanted}, which cannot be run`
+    : `Readhead: the command readhead was not found in ${places}. Install it with pip, or name it in the settings.`;
+  const chosen = await vscode.window.showErrorMessage(message, SETTINGS, WALKTHROUGH, AGAIN);
+  if (chosen === SETTINGS) {
+    await vscode.commands.executeCommand("workbench.action.openSettings", "readhead.path");
+  } else if (chosen === WALKTHROUGH) {
+    await openWalkthrough();
+  } else if (chosen === AGAIN) {
+    await vscode.commands.executeCommand("readhead.restartServer");
+  }
+}
+
+export async function openWalkthrough(): Promise<void> {
+  await vscode.commands.executeCommand("workbench.action.openWalkthrough", "readhead.readhead#readhead.start", false);
+}

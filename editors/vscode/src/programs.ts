@@ -1,0 +1,63 @@
+/** The active program: what the server knows of the file that is being edited. */
+
+import * as vscode from "vscode";
+import type { Connection } from "./connection.ts";
+import type { ProgramDocument } from "./protocol.ts";
+
+export interface ActiveProgram {
+  readonly uri: vscode.Uri;
+  readonly document: ProgramDocument;
+}
+
+export class Programs implements vscode.Disposable {
+  private readonly changed = new vscode.EventEmitter<ActiveProgram | undefined>();
+  /** Another program is active, or more is known of it. */
+  readonly onActive = this.changed.event;
+  private readonly disposables: vscode.Disposable[];
+  active: ActiveProgram | undefined;
+  private readonly connection: Connection;
+
+  constructor(connection: Connection) {
+    this.connection = connection;
+    const look = () => void this.look();
+    this.disposables = [
+      this.changed,
+      vscode.window.onDidChangeActiveTextEditor(look),
+      connection.onCondition(look),
+      connection.onScored((told) => told.uri === activeUri()?.toString() && look()),
+    ];
+  }
+
+  private async look(): Promise<void> {
+    const uri = activeUri();
+    if (uri === undefined && vscode.window.activeTextEditor === undefined && this.connection.runs) {
+      return; // the focus is in a view: what was active is still what the views are about
+    }
+    const document = uri === undefined || !this.connection.runs ? null : await this.ask(uri);
+    if (uri?.toString() !== activeUri()?.toString()) {
+      return; // it is another one by now
+    }
+    this.active = uri === undefined || document === null ? undefined : { uri, document };
+    void vscode.commands.executeCommand("setContext", "readhead.isProgram", this.active !== undefined);
+    this.changed.fire(this.active);
+  }
+
+  private async ask(uri: vscode.Uri): Promise<ProgramDocument | null> {
+    try {
+      return await this.connection.request<ProgramDocument | null>("readhead/document", { uri: uri.toString() });
+    } catch {
+      return null; // the server is on its way out; the next look tells
+    }
+  }
+
+  dispose(): void {
+    for (const each of this.disposables) {
+      each.dispose();
+    }
+  }
+}
+
+function activeUri(): vscode.Uri | undefined {
+  const document = vscode.window.activeTextEditor?.document;
+  return document?.languageId === "python" && document.uri.scheme === "file" ? document.uri : undefined;
+}
