@@ -296,6 +296,8 @@ async def test_a_program_that_is_changed_elsewhere_is_marked_until_it_is_ranked_
         await here.until(lambda: held.is_reached, "a new ranking")
         assert "~" in here.line("#map").splitlines()[1]
         assert "changed since" in here.line("#card")
+        changed = engine.workspace.row(HeadId(0, 0), source + "# changed\n", "workspace", path=file, lift=9)
+        engine.workspace.written["L0H0"] = [changed]
         held.release()
         await here.settled()
         assert "~" not in here.line("#map")
