@@ -129,6 +129,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
     return report
 
 
-def pytest_sessionstart() -> None:
-    """Pictures are of this run."""
+@pytest.fixture(scope="session", autouse=True)
+def _clear_pictures() -> None:
+    """Those that are kept are of this run."""
     shutil.rmtree(CACHE / "failures", ignore_errors=True)

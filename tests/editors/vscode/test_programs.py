@@ -66,7 +66,7 @@ def test_a_broken_program_is_told_on_its_line_and_a_mended_one_is_measured_again
     window.replace(BROKEN)
     window.lens(re.compile("^not run: 3 findings")).wait_for()
     window.page.locator(".squiggly-error").first.wait_for()
-    window.run("View: Focus Problems")
+    window.run("Problems: Focus on Problems View")
     row = window.page.locator(".markers-panel .monaco-list-row").filter(has_text=re.compile(r"\bfoo\b")).first
     assert "[Ln 9, Col 11]" in row.inner_text()
     window.replace(GOOD.replace("6.7 *", "1.5 *"))
@@ -84,7 +84,7 @@ def test_a_save_shows_its_lens_soon(window: Workbench, program: Callable[[str], 
     took = []
     for number in ("1.1", "9.3", "2.2", "8.4", "3.1", "7.5", "1.6", "5.2", "0.8"):
         window.lens(SETTLED).wait_for()
-        window.find(r"\d\.\d(?= \* s\.decay)")
+        window.select(GOOD, "6.7")  # or what stands in its place
         page.evaluate(f"() => {{ window.lensTook = ({WATCH})(); }}")
         page.keyboard.insert_text(number)
         window.save()
@@ -104,8 +104,10 @@ def test_hover_explains_a_name(window: Workbench, program: Callable[[str], Path]
 
 
 def test_completion_knows_the_vocabulary(window: Workbench, program: Callable[[str], Path]) -> None:
-    window.open(program(GOOD.replace("0.67 * s.previous(1)", "0.67 * ")))
-    window.open_line(r"0\.67 \*", "End")
+    text = GOOD.replace("0.67 * s.previous(1)", "0.67 * ")
+    window.open(program(text))
+    window.select(text, "0.67 * ")
+    window.press("End")
     window.page.keyboard.type("s.prev")
     row = window.page.locator(".suggest-widget .monaco-list-row").filter(has_text="previous").first
     row.wait_for()
@@ -116,7 +118,8 @@ def test_completion_knows_the_vocabulary(window: Workbench, program: Callable[[s
 def test_constants_are_fitted_by_the_lightbulb(window: Workbench, program: Callable[[str], Path]) -> None:
     window.open(program(GOOD))
     before = iou(window.lens(SETTLED).inner_text())
-    window.open_line(r"s\.decay\(12\)")
+    window.select(GOOD, "6.7")
+    window.press("ArrowLeft")
     window.press("Control+.")
     window.page.locator(".action-widget .monaco-list-row").filter(has_text="Fit all 2 constants").first.click()
     window.toasts.filter(has_text=re.compile(r"constants moved, IoU 0\.\d+ → 0\.\d+ \(dev\)")).wait_for()

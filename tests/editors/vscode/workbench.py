@@ -160,9 +160,16 @@ class Workbench:
                 break
             except Late:  # something that opened just then has taken the focus
                 assert attempt < 4, f"the palette does not open for {command}"
-        row = self.page.locator(".quick-input-list .monaco-list-row").filter(has_text=command).first
-        row.wait_for()
-        row.click()
+        # The list is drawn anew while it is searched: only what is chosen when the key is pressed is run
+        rows = self.page.locator(".quick-input-list .monaco-list-row")
+        name = self.page.locator(".label-name", has_text=re.compile(rf"^{re.escape(command)}$"))
+        rows.filter(has=name).first.wait_for()
+        for _ in range(20):
+            if self.page.locator(".quick-input-list .monaco-list-row.focused").filter(has=name).count():
+                self.press("Enter")
+                return
+            self.press("ArrowDown")
+        raise AssertionError(f"{command} is not in the palette")
 
     def open(self, path: Path, line: int | None = None) -> None:
         """A file in the editor, by its path."""
@@ -190,23 +197,19 @@ class Workbench:
         """The active editor group."""
         self.page.locator(".editor-group-container.active .monaco-editor .view-lines").first.click()
 
-    def open_line(self, text: str, *keys: str) -> None:
-        """Put the cursor behind a text that a regular expression finds in the active editor; then press keys."""
-        self.find(text)
-        self.press("ArrowRight", *keys)
-
-    def find(self, text: str) -> None:
-        """Select a text that a regular expression finds in the active editor."""
+    def select(self, text: str, part: str) -> None:
+        """Select a part of the text that the active editor shows."""
+        before, found, _ = text.partition(part)
+        assert found
+        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
         self.focus_editor()
-        self.press("Control+F")
-        box = self.page.locator(".find-widget.visible .find-part textarea").first
-        box.wait_for()
-        toggle = self.page.locator(".find-widget.visible .codicon-regex").first
-        if toggle.get_attribute("aria-checked") != "true":
-            toggle.click()
-        box.fill(text)
-        self.page.locator(".find-widget.visible .matchesCount").filter(has_text=re.compile("of")).wait_for()
-        self.press("Enter", "Escape")
+        self.press("Control+G")
+        box = self.page.locator(".quick-input-widget input")
+        box.fill(f":{line}:{column}")
+        self.press("Enter")
+        self.page.locator(".quick-input-widget").wait_for(state="hidden")
+        self.page.locator("[id='status.editor.selection']").filter(has_text=f"Ln {line}, Col {column}").wait_for()
+        self.press(*["Shift+ArrowRight"] * len(part))
 
     def choose(self, text: str | re.Pattern[str]) -> None:
         """In a list that is open below the command box."""
@@ -260,7 +263,7 @@ class Workbench:
             self.page.locator(".tab.dirty").first.click()
             self.run("File: Revert File")
             self.page.locator(".tab.active:not(.dirty)").first.wait_for()
-        self.run("View: Close All Editors")
+        self.press("Control+K", "Control+W")
         self.page.locator(".tabs-container .tab").first.wait_for(state="detached")
 
 
