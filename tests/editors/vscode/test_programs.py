@@ -51,7 +51,7 @@ def iou(lens: str) -> float:
 
 def test_a_program_shows_lens_hints_and_status(window: Workbench, program: Callable[[str], Path]) -> None:
     window.open(program(GOOD))
-    assert re.match(r"L0H3 IoU 0\.\d{3} \(\+0\.\d\d over uniform\)", window.lens(SETTLED).inner_text())
+    assert re.match(r"L0H3 IoU 0\.\d{3} \(\+0\.\d\d over uniform\)", window.lens_shows(SETTLED))
     window.lens("L0H3 is neural: flip").wait_for()
     window.line(re.compile(r"decay\(12\)\W*[−+]0\.\d\d")).wait_for()
     assert re.search(r"perplexity \d+\.\d\d", window.status_shows("perplexity"))
@@ -62,7 +62,7 @@ def test_a_broken_program_is_told_on_its_line_and_a_mended_one_is_measured_again
 ) -> None:
     path = program(GOOD)
     window.open(path)
-    before = iou(window.lens(SETTLED).inner_text())
+    before = iou(window.lens_shows(SETTLED))
     window.replace(BROKEN)
     window.lens(re.compile("^not run: 3 findings")).wait_for()
     window.page.locator(".squiggly-error").first.wait_for()
@@ -71,7 +71,7 @@ def test_a_broken_program_is_told_on_its_line_and_a_mended_one_is_measured_again
     assert "[Ln 9, Col 11]" in row.inner_text()
     window.replace(GOOD.replace("6.7 *", "1.5 *"))
     window.save()
-    after = iou(window.lens(SETTLED).inner_text())
+    after = iou(window.lens_shows(SETTLED))
     assert after != before
     window.page.locator(".markers-panel").filter(has_text="No problems").wait_for()
     window.press("Control+J")
@@ -117,7 +117,7 @@ def test_completion_knows_the_vocabulary(window: Workbench, program: Callable[[s
 
 def test_constants_are_fitted_by_the_lightbulb(window: Workbench, program: Callable[[str], Path]) -> None:
     window.open(program(GOOD))
-    before = iou(window.lens(SETTLED).inner_text())
+    before = iou(window.lens_shows(SETTLED))
     window.select(GOOD, "6.7")
     window.press("ArrowLeft")
     window.press("Control+.")
@@ -125,7 +125,7 @@ def test_constants_are_fitted_by_the_lightbulb(window: Workbench, program: Calla
     window.toasts.filter(has_text=re.compile(r"constants moved, IoU 0\.\d+ → 0\.\d+ \(dev\)")).wait_for()
     window.save()
     window.line(re.compile(r"6\.7\W")).wait_for(state="detached")
-    assert iou(window.lens(SETTLED).inner_text()) >= before
+    assert iou(window.lens_shows(SETTLED)) >= before
 
 
 def test_the_lens_opens_where_a_program_fails(window: Workbench, program: Callable[[str], Path]) -> None:

@@ -221,6 +221,12 @@ class Workbench:
         """A code lens."""
         return self.page.locator(".codelens-decoration a, .codelens-decoration > span").filter(has_text=text).first
 
+    def lens_shows(self, text: str | re.Pattern[str]) -> str:
+        """Wait until a lens does; all of it."""
+        found = self.lens(text)
+        found.wait_for()
+        return (found.text_content() or "").replace("\xa0", " ")
+
     @property
     def status(self) -> Locator:
         """Our status bar item."""
@@ -230,7 +236,7 @@ class Workbench:
         """Wait until it does; all of it."""
         found = self.status.filter(has_text=text)
         found.wait_for()
-        return found.inner_text()
+        return (found.text_content() or "").replace("\xa0", " ")
 
     def line(self, text: str | re.Pattern[str]) -> Locator:
         """A line of the active editor."""
