@@ -4,7 +4,7 @@ import { findReadhead, type Surroundings } from "../src/finding.ts";
 
 const AROUND: Surroundings = {
   setting: "",
-  folders: ["/work/demo"],
+  folders: ["/home/ada/demo"],
   trusted: true,
   interpreter: "/env/bin/python",
   path: "/usr/bin:.:/opt/bin",
@@ -20,7 +20,7 @@ function found(change: Partial<Surroundings>, ...there: string[]): string {
 }
 
 test("the workspace's environment comes before the interpreter's, and that before the PATH", () => {
-  assert.equal(found({}), "workspace /work/demo/.venv/bin/readhead");
+  assert.equal(found({}), "workspace /home/ada/demo/.venv/bin/readhead");
   assert.equal(found({}, "/env/bin/readhead", "/opt/bin/readhead"), "interpreter /env/bin/readhead");
   assert.equal(found({}, "/opt/bin/readhead"), "PATH /opt/bin/readhead");
   assert.equal(found({}, "/elsewhere/readhead"), "missing ");
@@ -28,16 +28,16 @@ test("the workspace's environment comes before the interpreter's, and that befor
 
 test("the setting decides alone, with the home and the workspace written short", () => {
   assert.equal(found({ setting: "~/bin/readhead" }), "setting /home/ada/bin/readhead");
-  assert.equal(found({ setting: `$\{workspaceFolder}/bin/readhead` }), "setting /work/demo/bin/readhead");
-  assert.equal(found({ setting: "bin/readhead" }), "setting /work/demo/bin/readhead");
+  assert.equal(found({ setting: `$\{workspaceFolder}/bin/readhead` }), "setting /home/ada/demo/bin/readhead");
+  assert.equal(found({ setting: "bin/readhead" }), "setting /home/ada/demo/bin/readhead");
   assert.equal(found({ setting: "/not/there" }, "/opt/bin/readhead"), "missing /not/there");
 });
 
 test("nothing that lies in a workspace is taken while it is not trusted", () => {
   assert.equal(found({ trusted: false }), "PATH /usr/bin/readhead");
-  assert.equal(found({ trusted: false, path: "/work/demo/bin:/opt/bin" }), "PATH /opt/bin/readhead");
-  assert.equal(found({ trusted: false, setting: "/work/demo/evil" }), "missing /work/demo/evil");
-  assert.equal(found({ trusted: false, setting: "/work/demo2/mine" }), "setting /work/demo2/mine");
+  assert.equal(found({ trusted: false, path: "/home/ada/demo/bin:/opt/bin" }), "PATH /opt/bin/readhead");
+  assert.equal(found({ trusted: false, setting: "/home/ada/demo/evil" }), "missing /home/ada/demo/evil");
+  assert.equal(found({ trusted: false, setting: "/home/ada/demo2/mine" }), "setting /home/ada/demo2/mine");
 });
 
 test("a relative folder of the PATH is never looked at", () => {
