@@ -190,7 +190,7 @@ def synthesize(
 @with_options
 def extract(options: Options) -> None:
     """Build the workspace's pattern store, where it is missing."""
-    from readhead.workspace import find_root
+    from readhead.settings import find_root
 
     if options.workspace is None and find_root(Path.cwd()) is None:
         raise UsageError(
@@ -511,9 +511,9 @@ def ollama(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")] = False,
 ) -> int:
     """Whether a local language model can be asked; exit 1 if not."""
+    from readhead.settings import CONFIG, Settings, find_root, read_settings
     from readhead.synthesis.ollama.prompts import FOLDER, copy_templates
     from readhead.synthesis.ollama.server import inspect_server
-    from readhead.workspace import CONFIG, Settings, find_root, read_settings
 
     root = workspace or find_root(Path.cwd())
     if templates:

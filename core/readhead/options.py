@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from readhead.heads import HeadId
     from readhead.program import Program
     from readhead.session import Session
+    from readhead.settings import Settings
     from readhead.surrogates.planner import Selection
     from readhead.synthesis.ollama.run import Drafting
-    from readhead.workspace import Settings, Workspace
+    from readhead.workspace import Workspace
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ from readhead.program import Program
 from readhead.record import without_record
 from readhead.sandbox import Sandbox
 from readhead.scores import Broken, Found, HeadScore
+from readhead.settings import OllamaSettings, Settings
 from readhead.surrogates.planner import Plan, Selection
 from readhead.surrogates.predictions import Predictions
 from readhead.synthesis.constants import ROUNDS, Fitted, fit_constants, fittable_constants
@@ -54,7 +55,7 @@ from readhead.synthesis.ollama.revise import Revision, refine_program, rename_pr
 from readhead.synthesis.ollama.run import Desk, Drafted, Drafting, Show
 from readhead.synthesis.ollama.schedule import FirstPrompt, check_desk, draft_programs, first_prompt
 from readhead.synthesis.outcome import OFFERED, Synthesis
-from readhead.workspace import OllamaSettings, Settings, Workspace
+from readhead.workspace import Workspace
 
 if TYPE_CHECKING:
     from readhead.models import LoadedModel

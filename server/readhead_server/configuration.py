@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lsprotocol import types as lsp
 
-from readhead.workspace import CONFIG
+from readhead.settings import CONFIG
 from readhead_server.working import answer_of
 
 if TYPE_CHECKING:

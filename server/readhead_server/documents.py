@@ -13,7 +13,7 @@ from readhead.errors import UsageError
 from readhead.findings import Finding
 from readhead.program import Program, metadata_block, parse, syntax_tree
 from readhead.sandbox.policy import check
-from readhead.workspace import CONFIG, Settings, find_root, read_settings
+from readhead.settings import CONFIG, Settings, find_root, read_settings
 from readhead_server.convert import Lines, Units
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pygls.uris import to_fs_path
 
-from readhead.workspace import CONFIG
+from readhead.settings import CONFIG
 from readhead_server.documents import open_document
 
 if TYPE_CHECKING:

@@ -19,9 +19,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the command line sets 
 
 from readhead.corpus import Sizes
 from readhead.session import Session
+from readhead.settings import Settings
 from readhead.surrogates.impact import bootstrap
 from readhead.surrogates.planner import Plan
-from readhead.workspace import Settings, Workspace
+from readhead.workspace import Workspace
 
 
 def main() -> None:

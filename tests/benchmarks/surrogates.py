@@ -30,9 +30,10 @@ from readhead.bounded import Bounded
 from readhead.heads import HeadId
 from readhead.program import Program
 from readhead.session import Session
+from readhead.settings import Settings
 from readhead.surrogates.meter import Meter
 from readhead.surrogates.switchboard import Control
-from readhead.workspace import Settings, Workspace
+from readhead.workspace import Workspace
 
 
 def timed(work: Callable[[], object]) -> float:

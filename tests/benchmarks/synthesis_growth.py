@@ -14,8 +14,9 @@ from dataclasses import replace
 from itertools import islice
 
 from readhead.session import Session
+from readhead.settings import Settings
 from readhead.synthesis.front import Wanted
-from readhead.workspace import Settings, Workspace
+from readhead.workspace import Workspace
 
 USUAL = {"heads": 8, "fit": 64, "length": 64}
 POINTS = {"heads": (4, 8, 16), "fit": (32, 64, 84), "length": (32, 64, 128)}

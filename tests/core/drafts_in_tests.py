@@ -17,9 +17,10 @@ from ollama_stand_in import Fault, Model, Reply, StandIn
 from ollama_stand_in.prompt import pieces
 from readhead.library import Target
 from readhead.sandbox import Sandbox
+from readhead.settings import OllamaSettings
 from readhead.synthesis.ollama.prompts import Prompts
 from readhead.synthesis.ollama.run import Desk
-from readhead.workspace import OllamaSettings, Workspace
+from readhead.workspace import Workspace
 
 MODELS: dict[str, dict[str, Any]] = {"coder": {"context_length": 32768}}
 

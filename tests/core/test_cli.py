@@ -18,7 +18,8 @@ from core.conftest import PROGRAM, Ran, finished, own_process
 from readhead import library, session
 from readhead.options import Options
 from readhead.sandbox import Sandbox
-from readhead.workspace import Settings, Workspace
+from readhead.settings import Settings
+from readhead.workspace import Workspace
 
 Run = Callable[..., Ran]
 

@@ -36,6 +36,7 @@ from readhead.heads import HeadId
 from readhead.library import Target
 from readhead.program import parse
 from readhead.sandbox import Sandbox
+from readhead.settings import read_settings
 from readhead.synthesis.ollama import schedule
 from readhead.synthesis.ollama.candidates import Candidate
 from readhead.synthesis.ollama.client import Client
@@ -45,7 +46,6 @@ from readhead.synthesis.ollama.replies import SCHEMA
 from readhead.synthesis.ollama.revise import rename_programs
 from readhead.synthesis.ollama.run import Drafted, Drafting, Row, Run
 from readhead.synthesis.ollama.schedule import draft_programs
-from readhead.workspace import read_settings
 
 HERE, THERE = HeadId(0, 0), HeadId(0, 1)
 """The planted heads: one looks at the token before, one at the first."""

@@ -19,6 +19,7 @@ from readhead.library import Target, predict
 from readhead.program import parse
 from readhead.sandbox import Sandbox
 from readhead.scoring import iou
+from readhead.settings import OllamaSettings
 from readhead.synthesis.ollama import guard as guards
 from readhead.synthesis.ollama.candidates import Candidate
 from readhead.synthesis.ollama.client import Answer
@@ -26,7 +27,7 @@ from readhead.synthesis.ollama.guard import RECOVERED, Control, Guard, plant, ru
 from readhead.synthesis.ollama.prompts import Prompts
 from readhead.synthesis.ollama.run import Desk, Drafted, Drafting, Exchange
 from readhead.synthesis.ollama.views import guard_view
-from readhead.workspace import OllamaSettings, Workspace
+from readhead.workspace import Workspace
 
 PLANTED = 4
 WORDS = "3.0 * s.query.is_short * s.last_punctuation + 2.0 * s.key.is_comma + 2.0 * s.itself"

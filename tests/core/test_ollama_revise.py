@@ -16,11 +16,12 @@ from readhead.errors import OllamaError, ProgramError, UsageError
 from readhead.heads import HeadId
 from readhead.program import Program, parse, read_program
 from readhead.sandbox import Sandbox
+from readhead.settings import OllamaSettings
 from readhead.synthesis.ollama import schedule
 from readhead.synthesis.ollama.prompts import Prompts
 from readhead.synthesis.ollama.revise import refine_program, rename_programs
 from readhead.synthesis.ollama.run import Desk, Drafting
-from readhead.workspace import OllamaSettings, Workspace
+from readhead.workspace import Workspace
 
 HEAD = HeadId(0, 0)
 METADATA = """# /// script

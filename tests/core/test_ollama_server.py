@@ -13,8 +13,8 @@ import pytest
 from core.conftest import Ran
 from ollama_stand_in import StandIn
 from readhead.errors import OllamaError, UsageError
+from readhead.settings import OllamaSettings, Settings, read_settings
 from readhead.synthesis.ollama.server import inspect_server
-from readhead.workspace import OllamaSettings, Settings, read_settings
 
 NOWHERE = "http://127.0.0.1:9"
 

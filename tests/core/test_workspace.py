@@ -13,7 +13,8 @@ import pytest
 import readhead
 from readhead.errors import StoreError, UsageError
 from readhead.patterns import write_beside
-from readhead.workspace import ScoreKey, Settings, StoredScore, Workspace, find_root, read_settings
+from readhead.settings import Settings, find_root, read_settings
+from readhead.workspace import ScoreKey, StoredScore, Workspace
 
 KEY = ScoreKey("program", "model", "corpus", "dev")
 SCORE = StoredScore(np.array([0.25, 0.5], np.float32), 1, ({"kind": "error", "message": "é"},))

@@ -37,6 +37,7 @@ from readhead.heads import HeadId
 from readhead.library import Target, score_pairs
 from readhead.sandbox import Limits, Sandbox
 from readhead.scores import HeadScore
+from readhead.settings import OllamaSettings, Settings
 from readhead.synthesis.ollama.candidates import Candidate
 from readhead.synthesis.ollama.client import Client, Question
 from readhead.synthesis.ollama.notebook import is_settled
@@ -46,7 +47,7 @@ from readhead.synthesis.ollama.run import Desk, Drafted, Row
 from readhead.synthesis.ollama.schedule import draft_programs
 from readhead.synthesis.ollama.views import drafted_view
 from readhead.synthesis.outcome import Synthesis
-from readhead.workspace import OllamaSettings, Settings, Workspace
+from readhead.workspace import Workspace
 
 SECRET = "the canary sings"
 GOOD = 0.95

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from readhead.errors import OllamaError, UsageError
 
 if TYPE_CHECKING:
-    from readhead.workspace import OllamaSettings
+    from readhead.settings import OllamaSettings
 
 ANSWERS_S: Final = 5.0
 """Seconds for a connection, and for a question that the server answers at once."""

@@ -18,7 +18,8 @@ from readhead.synthesis.ollama.prompts import Prompts
 
 if TYPE_CHECKING:
     from readhead.sandbox import Sandbox
-    from readhead.workspace import OllamaSettings, Workspace
+    from readhead.settings import OllamaSettings
+    from readhead.workspace import Workspace
 
 
 @dataclass(frozen=True)

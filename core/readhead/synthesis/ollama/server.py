@@ -15,7 +15,7 @@ from readhead.errors import OllamaError
 from readhead.synthesis.ollama.client import Client
 
 if TYPE_CHECKING:
-    from readhead.workspace import OllamaSettings
+    from readhead.settings import OllamaSettings
 
 State = Literal["ready", "not installed", "not running", "model absent", "context too small"]
 NEEDED: Final = 8192
