@@ -32,12 +32,12 @@ test-slow: $(EVALUATES)
 	$(BIN)/python -m pytest -m slow
 
 # Half a gigabyte that only the tests in editors need.
-$(EDITORS)/vscode: $(INSTALLED) tests/editors/vscode/install.sh $(VSCODE)/package-lock.json
+$(EDITORS)/installed: $(INSTALLED) tests/editors/install.sh tests/editors/neovim.txt $(VSCODE)/package-lock.json
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group editors
-	tests/editors/vscode/install.sh $(EDITORS)
+	tests/editors/install.sh $(EDITORS)
 	touch $@
 
-test-editors: $(EDITORS)/vscode
+test-editors: $(EDITORS)/installed
 	$(NODE) check
 	$(NODE) test
 	$(NODE) package

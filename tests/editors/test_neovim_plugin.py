@@ -20,7 +20,7 @@ from server.programs import BROKEN, GOOD
 
 __all__ = ["own_workspace", "program_file", "shared_workspace"]
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.editors
 BETTER = GOOD.replace("0.67 * s.previous(1)", "0.67 * s.previous(1) + 0.5 * s.first")
 TWO_HEADS = GOOD.replace('["L0H3"]', '["L0H3", "L1H0"]')
 

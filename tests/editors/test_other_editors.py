@@ -73,7 +73,7 @@ def in_emacs(package: str, lines: str, then: str, workspace: Path, home: Path) -
     """What Emacs says, with the page's lines as a user's, and a `readhead` on the PATH."""
     emacs = shutil.which("emacs")
     if emacs is None:
-        pytest.skip("Emacs is not installed")
+        pytest.skip("Emacs is not installed; `make test-editors` installs it")
     has = f"(kill-emacs (if (progn (require 'package) (package-initialize) (require '{package} nil t)) 0 1))"
     if subprocess.run([emacs, "--batch", "--eval", has], capture_output=True, check=False).returncode:
         pytest.skip(f"Emacs has no {package}")
@@ -93,14 +93,14 @@ def in_emacs(package: str, lines: str, then: str, workspace: Path, home: Path) -
     return done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.editors
 def test_eglot_shows_diagnostics(own_workspace: Path, tmp_path: Path) -> None:
     (lines,) = blocks("Emacs with eglot", "elisp")
     said = in_emacs("eglot", lines, EGLOT, own_workspace, tmp_path / "home")
     assert re.search(r"TOLD .*IoU 0\.\d+ is below the floor", said), said
 
 
-@pytest.mark.slow
+@pytest.mark.editors
 def test_lsp_mode_shows_diagnostics_and_lenses(own_workspace: Path, tmp_path: Path) -> None:
     (lines,) = blocks("Emacs with lsp-mode", "elisp")
     said = in_emacs("lsp-mode", lines, LSP_MODE, own_workspace, tmp_path / "home")

@@ -184,7 +184,7 @@ def test_what_is_known_of_an_open_program_is_answered(file: Path, answers: Answe
         uri = client.open(file)
         await client.until(lambda: [told for told in client.messages("readhead/scored") if told["stamp"]])
         assert await client.request("readhead/document", {"uri": uri}) == {
-            "name": "near", "heads": ["L0H1"], "findings": 0, "current": True,
+            "name": "near", "version": 1, "line": 8, "heads": ["L0H1"], "findings": 0, "current": True,
             "scores": [{"head": "L0H1", "iou": 0.6, "trivial": "uniform", "trivial_iou": 0.3, "mode": "program"}],
         }  # fmt: skip
 

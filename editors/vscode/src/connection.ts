@@ -33,6 +33,7 @@ export class Connection implements vscode.Disposable {
   private client: LanguageClient | undefined;
   private turn: Promise<unknown> = Promise.resolve();
   private readonly lenses = new Pacing(() => this.refreshLenses());
+  private readonly saves = vscode.workspace.onDidSaveTextDocument(() => this.lenses.changed());
   private readonly log: vscode.LogOutputChannel;
   private readonly folder: string;
   private readonly filter: CommandFilter;
@@ -102,8 +103,8 @@ export class Connection implements vscode.Disposable {
 
   dispose(): void {
     void this.inTurn(() => this.end());
-    for (const emitter of [this.changed, this.switched, this.newlyRanked, this.measured]) {
-      emitter.dispose();
+    for (const each of [this.saves, this.changed, this.switched, this.newlyRanked, this.measured]) {
+      each.dispose();
     }
   }
 

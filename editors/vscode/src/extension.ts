@@ -9,6 +9,7 @@ import { HeadsTree } from "./heads_tree.ts";
 import { tellMissing } from "./help.ts";
 import { Model } from "./model.ts";
 import { Programs } from "./programs.ts";
+import { ProgressLine } from "./progress_line.ts";
 import { Status } from "./status.ts";
 import { Switchboard } from "./switchboard.ts";
 import { isProgram, Workspaces } from "./workspaces.ts";
@@ -31,6 +32,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     model,
     new HeadsTree(model, workspaces),
     new HeadView(context.extensionUri, connection, programs, model, workspaces),
+    new ProgressLine(programs),
     new Checks(connection, workspaces, context.extensionPath),
     ...registerCommands(connection, programs, workspaces, log),
   );

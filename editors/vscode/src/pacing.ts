@@ -5,7 +5,8 @@ const GIVES_UP_MS = 1000;
 /**
  * VS Code asks for code lenses 250 ms after it was last told that they changed, and is told of a score, of what each
  * term earns and of the perplexity within that time: every one of them would put the question off. So it is told once
- * until it has asked: it then hears all that is known by that time.
+ * until it has asked: it then hears all that is known by that time. That begins with the save, for which the score is
+ * ready well within that time.
  */
 export class Pacing {
   private since: number | undefined;

@@ -65,6 +65,9 @@ export interface Impacted {
 /** Of `readhead/document`. */
 export interface ProgramDocument {
   readonly name: string;
+  readonly version: number;
+  /** From 0; of `head`, over which the lenses stand. */
+  readonly line: number;
   readonly heads: readonly string[];
   readonly findings: number;
   readonly scores: readonly {
@@ -74,6 +77,7 @@ export interface ProgramDocument {
     readonly trivial_iou: number;
     readonly mode: "neural" | "program";
   }[];
+  /** Whether the scores are those of this version. */
   readonly current: boolean;
 }
 
