@@ -806,7 +806,7 @@ def test_ten_thousand_runs_leave_nothing_behind() -> None:
         list(sandbox.run_many([*kinds, body("while True: pass")] * 4))
         server = sandbox._backend._server.pid
         wait_for_spare(server)
-        theirs, segments = descriptors_of(server), shared_memory()
+        theirs, segments = descriptors_of(server), shared_memory(server)
         sources = [f"{kinds[k % 9] if k % 500 else body('while True: pass')}\n# {k}" for k in range(10_000)]
         for k, run in enumerate(sandbox.run_many(sources)):
             good = k % 500 != 0 and k % 9 < 6
@@ -818,16 +818,18 @@ def test_ten_thousand_runs_leave_nothing_behind() -> None:
         assert sandbox._backend._server.pid == server
         spare = wait_for_spare(server)
         assert wait_for_descriptors(server, theirs) == theirs
-        assert shared_memory() <= segments + (8 << 20)
+        assert shared_memory(server) <= segments + (8 << 20)
     assert sorted(Path("/proc/self/fd").iterdir()) == ours
     assert not Path(f"/proc/{server}").exists()
     assert not is_alive(spare)
 
 
-def shared_memory() -> int:
-    """Bytes of it on the whole machine."""
-    (size,) = re.findall(r"^Shmem: *(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
-    return int(size) * 1024
+def shared_memory(server: int) -> int:
+    """Bytes of it that this process and the server have mapped."""
+    statuses = [Path(f"/proc/{process}/status").read_text() for process in ("self", server)]
+    return (
+        sum(int(size) for text in statuses for size in re.findall(r"^RssShmem:\s*(\d+) kB", text, re.MULTILINE)) * 1024
+    )
 
 
 @on_linux
