@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from readhead import __version__
 from readhead.errors import ProgramError, ReadheadError, StoreError, UsageError
 from readhead.options import Asking, Naming, Options, Refining, Replacing, read_share, with_options
 
@@ -29,11 +30,26 @@ if TYPE_CHECKING:
     from readhead.synthesis.ollama.run import Drafted
 
 app = typer.Typer(
-    help="Reads transformer attention heads as code: a short Python program for every head, and how good it is.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _tell_version(wanted: bool) -> None:  # noqa: FBT001 - the value of a flag
+    if wanted:
+        typer.echo(f"readhead {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def before_commands(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version, and end.", callback=_tell_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Reads transformer attention heads as code: a short Python program for every head, and how good it is."""
 
 
 _INTERRUPTED = 130
@@ -539,10 +555,13 @@ def lsp(
     tcp: Annotated[
         str | None, typer.Option(help="Serve HOST:PORT on this machine, for debugging.", show_default=False)
     ] = None,
+    stdio: Annotated[bool, typer.Option("--stdio", help="As without it; some editors add it.")] = False,
 ) -> None:
     """The language server, for editors, on stdin and stdout."""
     import importlib
 
+    if stdio and tcp is not None:
+        raise UsageError("--stdio and --tcp exclude each other", hint="leave one of them out")
     importlib.import_module("readhead_server.server").serve(tcp)
 
 

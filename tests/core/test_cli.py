@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from core.conftest import PROGRAM, Ran, finished, own_process
-from readhead import library, session
+from readhead import __version__, library, session
 from readhead.options import Options
 from readhead.sandbox import Sandbox
 from readhead.settings import Settings
@@ -72,6 +72,11 @@ def test_without_a_command_the_help_is_printed(run: Run) -> None:
     assert run() == run("--help")
     assert run().status == 0
     assert "explain" in run().out
+
+
+def test_the_version_is_told(run: Run) -> None:
+    told = run("--version")
+    assert (told.status, told.out) == (0, f"readhead {__version__}\n")
 
 
 def test_every_command_of_the_issue_exists_and_takes_json(run: Run) -> None:

@@ -209,8 +209,8 @@ class Editor:
 
 
 def server_command() -> list[str]:
-    """What an editor starts."""
-    return [sys.executable, "-m", "readhead", "lsp"]
+    """What an editor starts; many add the flag, ours do not."""
+    return [sys.executable, "-m", "readhead", "lsp", "--stdio"]
 
 
 @asynccontextmanager

@@ -32,6 +32,11 @@ def test_any_other_is_refused_with_the_cure(address: str, capsys: pytest.Capture
     assert "--tcp 127.0.0.1:2087" in told[1]
 
 
+def test_stdio_and_a_port_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lsp", "--stdio", "--tcp", "127.0.0.1:2087"]) == 2
+    assert "leave one of them out" in capsys.readouterr().err
+
+
 def test_a_port_that_is_taken_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert main(["lsp", "--tcp", f"127.0.0.1:{taken.getsockname()[1]}"]) == 2
