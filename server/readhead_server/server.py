@@ -99,6 +99,11 @@ class _Protocol(LanguageServerProtocol):
         if outer is not None and inner is not None:
             outer.add_done_callback(lambda ended: inner.cancel() if ended.cancelled() else None)
 
+    def _handle_cancel_notification(self, msg_id: str | int) -> None:
+        """An answer and the wish to cancel it may cross: pygls warns of that, and clients show the warning as an error."""
+        if msg_id in self._request_futures:
+            super()._handle_cancel_notification(msg_id)
+
     def structure_message(self, data: dict[str, Any]) -> Any:  # noqa: ANN401 - as in pygls
         """Pygls 2.1 gives no answer to a request that it cannot read, for which a client waits for ever."""
         try:

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from readhead.cli import main
-from readhead_server.server import loopback
+from readhead_server.server import create_server, loopback
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,8 @@ def test_a_port_that_is_taken_is_told(capsys: pytest.CaptureFixture[str]) -> Non
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert main(["lsp", "--tcp", f"127.0.0.1:{taken.getsockname()[1]}"]) == 2
     assert "cannot be served" in capsys.readouterr().err
+
+
+def test_a_request_that_is_cancelled_after_its_answer_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    create_server().protocol._handle_cancel_notification(28)
+    assert not caplog.records
