@@ -1,7 +1,5 @@
 /** What editing a program did to its IoU since it was last saved. Free of the editor. */
 
-import { signed } from "./words.ts";
-
 /** IoU by head. */
 export type Scores = ReadonlyMap<string, number>;
 
@@ -28,7 +26,7 @@ export class Progress {
     this.now = scores;
   }
 
-  /** `IoU 0.711 → 0.736 (+0.025)`, and whether that is better; undefined where there is nothing to compare. */
+  /** `IoU 0.711 → 0.736`, and whether that is better; undefined where there is nothing to compare. */
   told(): { readonly text: string; readonly gain: number } | undefined {
     const { before, now } = this;
     if (before === undefined || now === undefined) {
@@ -48,5 +46,5 @@ export class Progress {
 
 function step(was: number, iou: number): string {
   const [from, to] = [was.toFixed(3), iou.toFixed(3)];
-  return from === to ? `${to}, as before` : `${from} → ${to} (${signed(iou - was, 3)})`;
+  return from === to ? `${to}, as before` : `${from} → ${to}`;
 }

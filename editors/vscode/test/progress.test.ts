@@ -11,13 +11,13 @@ test("scores are compared with those of the text that was saved last, until the 
   progress.edited();
   assert.equal(progress.told(), undefined, "not measured yet");
   progress.scored(of(0.55));
-  assert.equal(progress.told()?.text, "IoU 0.500 → 0.550 (+0.050)");
+  assert.equal(progress.told()?.text, "IoU 0.500 → 0.550");
   progress.edited();
   progress.scored(of(0.45));
-  assert.equal(progress.told()?.text, "IoU 0.500 → 0.450 (−0.050)");
+  assert.equal(progress.told()?.text, "IoU 0.500 → 0.450");
   progress.saved();
   progress.scored(of(0.45));
-  assert.equal(progress.told()?.text, "IoU 0.500 → 0.450 (−0.050)", "a save keeps what it did in sight");
+  assert.equal(progress.told()?.text, "IoU 0.500 → 0.450", "a save keeps what it did in sight");
   progress.edited();
   progress.scored(of(0.45));
   assert.deepEqual(progress.told(), { text: "IoU 0.450, as before", gain: 0 });
@@ -42,7 +42,7 @@ test("an edit that is undone begins anew", () => {
   progress.scored(of(0.5));
   progress.edited();
   progress.scored(of(0.7));
-  assert.equal(progress.told()?.text, "IoU 0.500 → 0.700 (+0.200)");
+  assert.equal(progress.told()?.text, "IoU 0.500 → 0.700");
 });
 
 test("several heads are named, those that came new are not compared", () => {
@@ -61,7 +61,7 @@ test("several heads are named, those that came new are not compared", () => {
       ["L2H2", 0.3],
     ]),
   );
-  assert.equal(progress.told()?.text, "L0H3 0.500 → 0.600 (+0.100), L1H0 0.400, as before");
+  assert.equal(progress.told()?.text, "L0H3 0.500 → 0.600, L1H0 0.400, as before");
   progress.scored(new Map([["L2H2", 0.3]]));
   assert.equal(progress.told(), undefined);
 });
