@@ -110,6 +110,18 @@ def test_two_front_ends_share_a_process_and_a_switchboard_and_it_leaves_with_the
 
 
 @pytest.mark.slow
+def test_nothing_of_the_folder_a_front_end_stands_in_is_imported(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("filelock", "numpy", "readhead", "torch"):
+        (root / f"{module}.py").write_text("raise SystemExit('imported from the workspace')\n", "utf-8")
+    monkeypatch.chdir(root)
+
+    async def work(engine: Engine) -> None:
+        await engine.ready()
+
+    attached(root, work)
+
+
+@pytest.mark.slow
 def test_an_engine_that_is_killed_is_started_again_and_the_switchboard_is_still_there(root: Path) -> None:
     async def work(engine: Engine) -> None:
         await engine.ready()

@@ -35,15 +35,13 @@ export class Connection implements vscode.Disposable {
   private readonly lenses = new Pacing(() => this.refreshLenses());
   private readonly saves = vscode.workspace.onDidSaveTextDocument(() => this.lenses.changed());
   private readonly log: vscode.LogOutputChannel;
-  private readonly folder: string;
   private readonly filter: CommandFilter;
   private readonly missing: (wanted: string) => void;
   /** The command that runs, or ran last. */
   found: Found | undefined;
 
-  constructor(log: vscode.LogOutputChannel, folder: string, filter: CommandFilter, missing: (wanted: string) => void) {
+  constructor(log: vscode.LogOutputChannel, filter: CommandFilter, missing: (wanted: string) => void) {
     this.log = log;
-    this.folder = folder;
     this.filter = filter;
     this.missing = missing;
   }
@@ -175,9 +173,8 @@ export class Connection implements vscode.Disposable {
         },
       },
     };
-    // The engine is started with `python -m`, which imports from the folder it stands in: that must not be the workspace.
     // Without a transport: naming stdio adds an argument `--stdio`.
-    const run = { command, args: ["lsp"], options: { cwd: this.folder } };
+    const run = { command, args: ["lsp"] };
     const client = new LanguageClient("readhead", "Readhead", run, options);
     client.onNotification("readhead/state", (told: StateTold) => {
       this.log.info(`${told.root}: ${told.state}${told.error ? `: ${told.error.message}` : ""}`);

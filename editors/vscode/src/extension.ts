@@ -16,7 +16,7 @@ import { isProgram, Workspaces } from "./workspaces.ts";
 
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
   const log = vscode.window.createOutputChannel("Readhead", { log: true });
-  const connection = new Connection(log, context.extensionPath, filterCommands, (wanted) => void tellMissing(wanted));
+  const connection = new Connection(log, filterCommands, (wanted) => void tellMissing(wanted));
   const workspaces = new Workspaces();
   const programs = new Programs(connection);
   const switchboard = new Switchboard(connection, workspaces, log);
