@@ -18,13 +18,17 @@ def code_lenses(document: Document, annotations: Annotations, state: State, *, t
 
     if not trusted:
         return [lens("Readhead: the workspace is not trusted; nothing of it runs", "readhead.explainTrust")]
+    # A click may start what has ended; what runs, or is about to, it leaves alone: it is every front end's.
+    engine = lens(
+        f"Readhead: {IN_WORDS[state]}", "readhead.restart" if state in _ENDED else "readhead.why", document.uri
+    )
     if document.findings:
         count = len(document.findings)
-        return [lens(f"not run: {count} finding{'s' if count > 1 else ''}", "readhead.restart", document.uri)]
+        return [lens(f"not run: {count} finding{'s' if count > 1 else ''}", "readhead.why", document.uri)]
     if state != "ready" and not annotations.scores:
-        return [lens(f"Readhead: {_IN_WORDS[state]}", "readhead.restart", document.uri)]
+        return [engine]
     if annotations.error and not annotations.scores:
-        return [lens(f"Readhead: {annotations.error}", "readhead.restart", document.uri)]
+        return [lens(f"Readhead: {annotations.error}", "readhead.score", document.uri)]
     lenses = []
     for head in document.heads:
         score = annotations.scores.get(head)
@@ -36,7 +40,7 @@ def code_lenses(document: Document, annotations: Annotations, state: State, *, t
         mode = "neural" if flipped is None else "program" if flipped == document.stamp else "program (another text)"
         lenses.append(lens(f"{head} is {mode}: flip", "readhead.flip", document.uri, head))
     if state != "ready":  # what was measured stays, but nothing new is
-        lenses.append(lens(f"Readhead: {_IN_WORDS[state]}", "readhead.restart", document.uri))
+        lenses.append(engine)
     if annotations.other is not None and annotations.is_current(document):
         other = annotations.other
         title = f"best other head: {other.head} IoU {other.iou:.3f} ({other.lift:+.2f} over {_hyphened(other.trivial)})"
@@ -44,7 +48,8 @@ def code_lenses(document: Document, annotations: Annotations, state: State, *, t
     return lenses
 
 
-_IN_WORDS = {
+_ENDED = ("failed", "closed")
+IN_WORDS = {
     "starting": "the engine starts",
     "loading": "the model is loaded",
     "ready": "ready",

@@ -20,7 +20,7 @@ from readhead.program import metadata_block
 from readhead.record import without_record
 from readhead.synthesis.literals import Constant, free_constants
 from readhead_server import offers
-from readhead_server.working import Report, answer_of, tell, work
+from readhead_server.working import Report, answer_of, open_program, tell, work
 
 if TYPE_CHECKING:
     from readhead_server.documents import Document
@@ -265,9 +265,8 @@ def free_path(folder: Path, head: str) -> Path:
 
 def _known(ls: ReadheadServer, uri: str) -> tuple[Document, Project] | None:
     """A document without findings, which may run; else the user is told."""
-    known = ls.known(uri)
+    known = open_program(ls, uri)
     if known is None:
-        tell(ls, f"{uri} is no open program of a workspace")
         return None
     document, project, _ = known
     if document.findings:

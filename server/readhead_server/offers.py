@@ -120,7 +120,7 @@ async def offer(ls: ReadheadServer, document: Document, new: str, label: str, *,
     if confirm and not confirms(ls.client_capabilities) and not await _agrees(ls, confirm):
         return False
     edit = versioned(document, new, ls.client_capabilities, confirm=confirm)
-    return _is_as_it_was(ls, document, label) and await apply(ls, edit, label)
+    return _is_as_it_was(ls, document, label) and await apply(ls, edit, label, may_be_declined=bool(confirm))
 
 
 def _is_as_it_was(ls: ReadheadServer, document: Document, label: str) -> bool:
@@ -140,14 +140,16 @@ async def _agrees(ls: ReadheadServer, question: str) -> bool:
     return answer is not None and answer.title == _ACCEPT
 
 
-async def apply(ls: ReadheadServer, edit: lsp.WorkspaceEdit, label: str) -> bool:
-    """Have the client apply an edit; where it does not, the user is told why."""
+async def apply(ls: ReadheadServer, edit: lsp.WorkspaceEdit, label: str, *, may_be_declined: bool = False) -> bool:
+    """Have the client apply an edit; where it does not, the user is told why, unless it was their wish."""
     workspace = ls.client_capabilities.workspace
     if workspace is None or not workspace.apply_edit:
         return False
     result = await answer_of(ls.workspace_apply_edit_async(lsp.ApplyWorkspaceEditParams(edit, label)))
     if result is not None and result.applied:
         return True
+    if may_be_declined and result is not None and not result.failure_reason:
+        return False
     why = (result and result.failure_reason) or "it gives no reason"
     tell(ls, f"{label}: the editor did not apply the edit: {why}", kind=lsp.MessageType.Warning)
     return False

@@ -36,13 +36,13 @@ from readhead_server.diagnostics import (
 from readhead_server.documents import Document, open_document, root_at
 from readhead_server.failures import Pages, Place, shows_pages
 from readhead_server.hints import inlay_hints
-from readhead_server.lenses import code_lenses
+from readhead_server.lenses import IN_WORDS, code_lenses
 from readhead_server.offers import offer
 from readhead_server.options import ServerOptions
 from readhead_server.project import Project
 from readhead_server.symbols import document_symbols, folding_ranges
 from readhead_server.watched import files_changed
-from readhead_server.working import Working, forward, trusts, work
+from readhead_server.working import Working, forward, open_program, tell, trusts, work
 
 SCHEME = "readhead"
 _PORTS = 65535
@@ -100,7 +100,7 @@ class _Protocol(LanguageServerProtocol):
             outer.add_done_callback(lambda ended: inner.cancel() if ended.cancelled() else None)
 
     def _handle_cancel_notification(self, msg_id: str | int) -> None:
-        """An answer and the wish to cancel it may cross: pygls warns of that, and clients show the warning as an error."""
+        """An answer and the wish to cancel it may cross: pygls warns of that, which clients show as an error."""
         if msg_id in self._request_futures:
             super()._handle_cancel_notification(msg_id)
 
@@ -312,12 +312,21 @@ class ReadheadServer(LanguageServer):
         elif event in {"error", "notice"}:
             self.window_log_message(lsp.LogMessageParams(lsp.MessageType.Error, str(given.get("message"))))
 
+    def close(self, uri: str) -> None:
+        """Let go of a document, if it is ours."""
+        for project in self.projects.values():
+            project.close(uri)
+        self.forget(uri)
+
     def forget(self, uri: str) -> None:
-        """A document is closed, or ours no more: what was pushed of it is taken back."""
+        """A document is closed, or ours no more: what was told of it is taken back."""
         self._pushed.pop(uri, None)
         self._snapshots.pop(uri, None)
-        if self.store.drop(uri) and not self.pulls:
-            self.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri=uri, diagnostics=[]))
+        if self.store.drop(uri):
+            if self.pulls:
+                self.refresh("diagnostic")
+            else:
+                self.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri=uri, diagnostics=[]))
 
     async def end(self) -> None:
         """Let go of all engines."""
@@ -379,6 +388,8 @@ def did_change(ls: ReadheadServer, params: lsp.DidChangeTextDocumentParams) -> N
     document = ls.snapshot(params.text_document.uri)
     if document is not None:
         ls.project_of(document).change(document)
+    else:  # without its metadata, it may be none of ours any more
+        ls.close(params.text_document.uri)
 
 
 def did_save(ls: ReadheadServer, params: lsp.DidSaveTextDocumentParams) -> None:
@@ -390,10 +401,7 @@ def did_save(ls: ReadheadServer, params: lsp.DidSaveTextDocumentParams) -> None:
 
 def did_close(ls: ReadheadServer, params: lsp.DidCloseTextDocumentParams) -> None:
     """Forget."""
-    uri = params.text_document.uri
-    for project in ls.projects.values():
-        project.close(uri)
-    ls.forget(uri)
+    ls.close(params.text_document.uri)
 
 
 def pull_diagnostics(ls: ReadheadServer, params: lsp.DocumentDiagnosticParams) -> lsp.DocumentDiagnosticReport:
@@ -518,15 +526,14 @@ def folds(ls: ReadheadServer, params: lsp.FoldingRangeParams) -> list[lsp.Foldin
 
 async def set_best(ls: ReadheadServer, uri: str, head: str) -> None:
     """Add a head that a document's program explains to its metadata."""
-    document = ls.snapshot(uri)
-    source = None if document is None else fixes.with_head(document, head)
-    if document is not None and source is not None:
-        await offer(ls, document, source, f"Explain {head} too")
+    known = open_program(ls, uri)
+    if known is not None and (source := fixes.with_head(known[0], head)) is not None:
+        await offer(ls, known[0], source, f"Explain {head} too")
 
 
 async def flip(ls: ReadheadServer, uri: str, head: str) -> None:
     """Put the document's program into the model, or the head back."""
-    known = ls.known(uri)
+    known = open_program(ls, uri)
     if known is not None:
         document, project, annotations = known
         source = None if annotations.board.get(head) == document.stamp else document.source
@@ -556,6 +563,15 @@ async def fit(ls: ReadheadServer, *given: Any) -> long_actions.Outcome | None:  
     """Fit all constants, or the one at a position."""
     uri, position = (*given, None)[:2]
     return await long_actions.fit(ls, uri, None if position is None else _position(position))
+
+
+def why(ls: ReadheadServer, uri: str) -> None:
+    """Say why a document has no scores."""
+    known = open_program(ls, uri)
+    if known is not None and trusts(ls):
+        document, project, _ = known
+        words = str(document.findings[0]) if document.findings else IN_WORDS[project.engine.state]
+        tell(ls, f"{document.path.name}: {words}", kind=lsp.MessageType.Info)
 
 
 def explain_trust(ls: ReadheadServer) -> None:
@@ -598,7 +614,7 @@ async def create(ls: ReadheadServer, uri: str, head: str) -> long_actions.Outcom
 
 def score(ls: ReadheadServer, uri: str) -> None:
     """Measure a document now."""
-    known = ls.known(uri)
+    known = open_program(ls, uri)
     if known is not None and trusts(ls):
         known[1].save(known[0])
 
@@ -650,6 +666,7 @@ FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
 """Handlers by method, with what is told of them at the start."""
 COMMANDS: dict[str, Callable[..., Any]] = {
     "readhead.explainTrust": explain_trust,
+    "readhead.why": why,
     "readhead.flip": flip,
     "readhead.flipBest": flip_best,
     "readhead.score": score,

@@ -15,6 +15,8 @@ from readhead.engine.client import EngineError
 from readhead.errors import ReadheadError
 
 if TYPE_CHECKING:
+    from readhead_server.annotations import Annotations
+    from readhead_server.documents import Document
     from readhead_server.project import Project
     from readhead_server.server import ReadheadServer
 
@@ -113,6 +115,14 @@ async def work(
         return None
     finally:
         ls.works.remove(working)
+
+
+def open_program(ls: ReadheadServer, uri: str) -> tuple[Document, Project, Annotations] | None:
+    """A program that is open, with what is known of it; else the user is told that it is none."""
+    known = ls.known(uri)
+    if known is None:
+        tell(ls, f"{uri} is no open program of a workspace")
+    return known
 
 
 def trusts(ls: ReadheadServer) -> bool:

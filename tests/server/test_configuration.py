@@ -257,6 +257,24 @@ def test_a_folder_that_is_taken_away_takes_its_engine_along(file: Path, engines:
 
 
 @pytest.mark.usefixtures("scores")
+def test_a_file_that_is_no_program_any_more_is_let_go_of(file: Path) -> None:
+    path = file.parents[1] / "elsewhere.py"  # outside the programs folder the metadata make it a program
+
+    async def work(client: Client) -> None:
+        uri = client.open(path, PROGRAM.replace("s.first", "s.frist"))
+        await client.until(lambda: client.server.store.all(uri))
+        refreshed = len(client.messages("workspace/diagnostic/refresh"))
+        client.change(uri, PROGRAM.replace("# [tool.readhead]\n", ""), 2)
+        assert client.server.store.all(uri) == []
+        assert not any(uri in project.documents for project in client.server.projects.values())
+        await client.until(lambda: len(client.messages("workspace/diagnostic/refresh")) > refreshed)
+        client.change(uri, PROGRAM, 3)
+        await client.until(lambda: client.server.known(uri)[2].scores)
+
+    talk(work)
+
+
+@pytest.mark.usefixtures("scores")
 def test_a_document_whose_address_is_quoted_is_found(tmp_path: Path) -> None:
     folder = tmp_path / "a folder" / "programs"
     folder.mkdir(parents=True)

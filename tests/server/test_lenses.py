@@ -90,6 +90,24 @@ def test_without_scores_the_lens_says_why() -> None:
     assert titles(document(), trusted=False) == ["Readhead: the workspace is not trusted; nothing of it runs"]
 
 
+@pytest.mark.parametrize(
+    ("opened", "notes", "state", "command"),
+    [
+        (document(in_head("return s.nope")), Annotations(), "ready", "readhead.why"),
+        (document(), Annotations(), "loading", "readhead.why"),
+        (document(), Annotations(), "failed", "readhead.restart"),
+        (document(), Annotations(), "closed", "readhead.restart"),
+        (document(), Annotations(error="no room"), "ready", "readhead.score"),
+    ],
+)
+def test_a_click_never_ends_an_engine_that_others_use(
+    opened: Document, notes: Annotations, state: State, command: str
+) -> None:
+    (lens,) = code_lenses(opened, notes, state, trusted=True)
+    assert lens.command is not None
+    assert (lens.command.command, lens.command.arguments) == (command, [opened.uri])
+
+
 def test_scores_stay_while_the_engine_is_started_again() -> None:
     opened = document()
     assert titles(opened, annotated(opened, scored(opened)), "restarting")[0].startswith("L1H3 IoU")

@@ -219,6 +219,43 @@ def test_a_refinement_waits_for_the_users_confirmation_in_the_edit(file: Path, a
     talk(work, CONFIRMS)
 
 
+@pytest.mark.parametrize(("reason", "told"), [({}, []), ({"failureReason": "read-only"}, ["read-only"])])
+def test_a_refinement_that_is_declined_in_the_edit_is_no_failure(
+    file: Path, answers: Answers, reason: dict[str, str], told: list[str]
+) -> None:
+    answers["refine"] = REFINED
+
+    async def work(client: Client) -> None:
+        client.handlers["workspace/applyEdit"] = lambda _: {"applied": False, **reason}
+        found = await client.command("readhead.refine", client.open(file), "L0H1")
+        assert found["applied"] is False
+        assert [message.rpartition(": ")[2] for message in client.shown] == told
+
+    talk(work, CONFIRMS)
+
+
+def test_commands_on_a_document_that_is_closed_say_so(file: Path) -> None:
+    async def work(client: Client) -> None:
+        uri = file.as_uri()
+        for command, *arguments in (
+            ("readhead.flip", "L0H1"), ("readhead.setBest", "L0H1"), ("readhead.score",), ("readhead.why",)
+        ):  # fmt: skip
+            await client.command(command, uri, *arguments)
+            assert client.shown[-1] == f"{uri} is no open program of a workspace", command
+        assert len(client.shown) == 4
+
+    talk(work, EDITS)
+
+
+def test_the_lens_of_findings_tells_the_first(file: Path) -> None:
+    async def work(client: Client) -> None:
+        uri = client.open(file, PROGRAM.replace("s.first", "s.frist"))
+        await client.command("readhead.why", uri)
+        assert "did you mean s.first?" in client.shown[-1]
+
+    talk(work, EDITS)
+
+
 @pytest.mark.parametrize(("answer", "edited"), [({"title": "Accept"}, 1), ({"title": "Decline"}, 0), (None, 0)])
 def test_where_edits_cannot_ask_a_message_asks(
     file: Path, answers: Answers, answer: dict[str, str] | None, edited: int

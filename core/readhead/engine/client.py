@@ -206,7 +206,7 @@ class Engine:
         with contextlib.suppress(OSError):  # without it the engine starts all the same
             self._said = tempfile.TemporaryFile()  # noqa: SIM115 - read when the engine has ended
         quiet["stderr"] = self._said or subprocess.DEVNULL
-        # -P: modules come from where they are installed, never from the folder a front end stands in, which may be anyone's
+        # -P: modules come from where they are installed, never from the folder that a front end stands in
         command = [sys.executable, "-P", "-m", "readhead.engine.host", str(self.root)]
         process = subprocess.Popen(command, start_new_session=True, **quiet)  # noqa: S603 - our own module
         _STARTED.append(process)
