@@ -44,10 +44,11 @@ LSP_MODE = """
 (message "TOLD %S" (mapcar #'lsp:diagnostic-message (lsp--get-buffer-diagnostics)))
 (defun lenses ()
   (seq-filter (lambda (overlay) (overlay-get overlay 'lsp-lens)) (overlays-in (point-min) (point-max))))
+(defun lens-texts ()
+  (mapcar (lambda (lens) (or (overlay-get lens 'after-string) (overlay-get lens 'before-string))) (lenses)))
 (lsp-lens-refresh t)
-(wait-for #'lenses)
-(message "LENS %S" (mapcar (lambda (lens) (or (overlay-get lens 'after-string) (overlay-get lens 'before-string)))
-                           (lenses)))
+(wait-for (lambda () (seq-some (lambda (text) (string-match-p "IoU" text)) (lens-texts))))
+(message "LENS %S" (lens-texts))
 """
 
 

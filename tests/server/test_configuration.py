@@ -263,11 +263,11 @@ def test_a_file_that_is_no_program_any_more_is_let_go_of(file: Path) -> None:
     async def work(client: Client) -> None:
         uri = client.open(path, PROGRAM.replace("s.first", "s.frist"))
         await client.until(lambda: client.server.store.all(uri))
-        refreshed = len(client.messages("workspace/diagnostic/refresh"))
         client.change(uri, PROGRAM.replace("# [tool.readhead]\n", ""), 2)
         assert client.server.store.all(uri) == []
         assert not any(uri in project.documents for project in client.server.projects.values())
-        await client.until(lambda: len(client.messages("workspace/diagnostic/refresh")) > refreshed)
+        published = "textDocument/publishDiagnostics"
+        await client.until(lambda: [each for each in client.messages(published) if not each["diagnostics"]])
         client.change(uri, PROGRAM, 3)
         await client.until(lambda: client.server.known(uri)[2].scores)
 
