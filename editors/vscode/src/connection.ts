@@ -13,6 +13,10 @@ import { type Found, findReadhead } from "./finding.ts";
 import { Pacing } from "./pacing.ts";
 import { type RankedTold, type ScoredTold, SERVER_SETTINGS, type StateTold, type SwitchesTold } from "./protocol.ts";
 import type { Condition } from "./words.ts";
+import { real } from "./workspaces.ts";
+
+/** A server answers within a second or two; a command that is none may never do. */
+const START_MS = 30_000;
 
 /** Called instead of sending a command to the server; `next` sends it. */
 export type CommandFilter = (command: string, given: unknown[], next: ExecuteCommandSignature) => unknown;
@@ -134,10 +138,10 @@ export class Connection implements vscode.Disposable {
       }
     });
     try {
-      await client.start();
-      client.onRequest("workspace/codeLens/refresh", () => this.lenses.changed()); // in the place of the client's own
+      await Promise.race([client.start(), tooLate(START_MS)]);
     } catch (error) {
       this.log.error(`the language server could not be started: ${error}`);
+      this.client = undefined; // one that never answers would keep the next start waiting
       this.tell("stopped");
       const choice = vscode.window.showErrorMessage(
         `Readhead: ${found.command} does not work as a language server`,
@@ -176,6 +180,13 @@ export class Connection implements vscode.Disposable {
     // Without a transport: naming stdio adds an argument `--stdio`.
     const run = { command, args: ["lsp"] };
     const client = new LanguageClient("readhead", "Readhead", run, options);
+    // Comes after the client's own features, at each start: it takes the place of what they do at a refresh
+    client.registerFeature({
+      fillClientCapabilities: () => undefined,
+      getState: () => ({ kind: "static" }),
+      initialize: () => client.onRequest("workspace/codeLens/refresh", () => this.lenses.changed()),
+      clear: () => undefined,
+    });
     client.onNotification("readhead/state", (told: StateTold) => {
       this.log.info(`${told.root}: ${told.state}${told.error ? `: ${told.error.message}` : ""}`);
       this.engines.set(told.root, told);
@@ -214,6 +225,12 @@ export class Connection implements vscode.Disposable {
   }
 }
 
+function tooLate(milliseconds: number): Promise<never> {
+  return new Promise((_, reject) =>
+    setTimeout(() => reject(new Error(`no answer within ${milliseconds / 1000} s`)), milliseconds).unref(),
+  );
+}
+
 function serverSettings(given: unknown): unknown {
   if (typeof given !== "object" || given === null) {
     return given;
@@ -234,6 +251,7 @@ async function search(): Promise<Found> {
     home: os.homedir(),
     windows: process.platform === "win32",
     runs,
+    real,
   });
 }
 

@@ -18,6 +18,8 @@ export interface Surroundings {
   readonly windows: boolean;
   /** Whether a file is there and may be run. */
   readonly runs: (file: string) => boolean;
+  /** With links resolved. */
+  readonly real: (file: string) => string;
 }
 
 export type Origin = "setting" | "workspace" | "interpreter" | "PATH";
@@ -36,13 +38,13 @@ export function findReadhead(around: Surroundings): Found {
   const own = around.setting.trim();
   if (own !== "") {
     const command = resolved(own, around);
-    const allowed = around.trusted || !isWithin(command, around.folders);
+    const allowed = around.trusted || !isWithin(command, around);
     return allowed && around.runs(command)
       ? { kind: "found", command, origin: "setting" }
       : { kind: "missing", wanted: own };
   }
   for (const [origin, file] of places(around)) {
-    if ((around.trusted || !isWithin(file, around.folders)) && around.runs(file)) {
+    if ((around.trusted || !isWithin(file, around)) && around.runs(file)) {
       return { kind: "found", command: file, origin };
     }
   }
@@ -73,9 +75,11 @@ function resolved(given: string, around: Surroundings): string {
   return path.resolve(first, plain);
 }
 
-function isWithin(file: string, folders: readonly string[]): boolean {
-  return folders.some((folder) => {
-    const relative = path.relative(folder, file);
+/** By its own path or by that of what it leads to: either would be the workspace's choice. */
+function isWithin(file: string, { folders, real }: Surroundings): boolean {
+  const lies = (inner: string, outer: string) => {
+    const relative = path.relative(outer, inner);
     return relative === "" || (!relative.startsWith("..") && !path.isAbsolute(relative));
-  });
+  };
+  return folders.some((folder) => lies(file, folder) || lies(real(file), real(folder)));
 }

@@ -3,21 +3,25 @@
 import { randomBytes } from "node:crypto";
 import * as vscode from "vscode";
 import type { Connection } from "./connection.ts";
-import { readFromView, type Shown, type ToView, type Worst } from "./messages.ts";
+import { type Mode, readFromView, type Shown, type ToView, type Worst } from "./messages.ts";
 import type { Model } from "./model.ts";
 import type { ActiveProgram, Programs } from "./programs.ts";
-import type { Pattern } from "./protocol.ts";
+import type { Card, Pattern } from "./protocol.ts";
 import { signed } from "./words.ts";
-import type { Workspaces } from "./workspaces.ts";
+import { rootAbove, type Workspaces } from "./workspaces.ts";
 
 const TYPE = "readhead.head";
 
 /** What is shown: a head with the text of an open program, or with its best program where `uri` is the workspace's. */
 interface Target {
+  /** Of the workspace. */
+  readonly root: string | undefined;
   readonly uri: string;
   readonly head: string;
   readonly heads: readonly string[];
-  /** A head of the tree; else the active program's. */
+  /** Whether the program is open, and its text the one that predicts. */
+  readonly isOpen: boolean;
+  /** A head of the tree, which stays while programs come and go; else the active program's. */
   readonly picked: boolean;
 }
 
@@ -29,8 +33,12 @@ export class HeadView implements vscode.Disposable, vscode.WebviewPanelSerialize
   private known: ActiveProgram | undefined;
   private sequence = 0;
   private text = "";
+  /** What the drawing depends on; empty where there is none, or an outdated one. */
   private drawn = "";
-  private asked = 0;
+  /** Stamp of the program text that it shows. */
+  private stamp = "";
+  /** The question that is on its way. */
+  private asked: { readonly what: string; readonly source: vscode.CancellationTokenSource } | undefined;
   private readonly folder: vscode.Uri;
   private readonly connection: Connection;
   private readonly programs: Programs;
@@ -49,6 +57,7 @@ export class HeadView implements vscode.Disposable, vscode.WebviewPanelSerialize
       programs.onActive(() => this.follow(false)),
       model.onChange(() => this.follow(false)),
       vscode.window.onDidChangeActiveTextEditor((editor) => editor !== undefined && this.follow(true)),
+      vscode.workspace.onDidCloseTextDocument((document) => this.leave(document.uri.toString())),
     ];
   }
 
@@ -58,9 +67,9 @@ export class HeadView implements vscode.Disposable, vscode.WebviewPanelSerialize
     if (head !== undefined && root !== undefined) {
       const open = this.programs.active;
       this.target = open?.document.heads.includes(head)
-        ? { uri: open.uri.toString(), head, heads: open.document.heads, picked: false }
-        : { uri: vscode.Uri.file(root).toString(), head, heads: [head], picked: true };
-    } else if (this.target === undefined) {
+        ? { root, uri: open.uri.toString(), head, heads: open.document.heads, isOpen: true, picked: false }
+        : { ...withBest(root, head), picked: true };
+    } else {
       this.retarget();
     }
     if (this.panel === undefined) {
@@ -123,15 +132,35 @@ export class HeadView implements vscode.Disposable, vscode.WebviewPanelSerialize
         break;
       case "flip":
         if (target !== undefined) {
-          const command = target.picked ? "readhead.flipBest" : "readhead.flip";
-          void vscode.commands.executeCommand(command, target.uri, target.head);
+          const command = target.isOpen ? "readhead.flip" : "readhead.flipBest";
+          void this.run(command, target);
         }
         break;
       case "failures":
-        if (target !== undefined && !target.picked) {
-          void vscode.commands.executeCommand("readhead.compare", target.uri, target.head);
+        if (target?.isOpen) {
+          void this.run("readhead.compare", target);
         }
         break;
+    }
+  }
+
+  private async run(command: string, { uri, head }: Target): Promise<void> {
+    if (this.connection.runs) {
+      await vscode.commands.executeCommand(command, uri, head);
+    } else {
+      this.send({ kind: "trouble", message: "The language server does not run: see the status bar." });
+    }
+  }
+
+  /** The program that is shown was closed: its head stays, with its best program. */
+  private leave(uri: string): void {
+    if (this.known?.uri.toString() === uri) {
+      this.known = undefined;
+    }
+    const { target } = this;
+    if (target?.uri === uri) {
+      this.target = target.root === undefined ? undefined : withBest(target.root, target.head);
+      void this.show();
     }
   }
 
@@ -155,10 +184,13 @@ export class HeadView implements vscode.Disposable, vscode.WebviewPanelSerialize
     const uri = active.uri.toString();
     const before = this.target;
     const head = before !== undefined && heads.includes(before.head) ? before.head : heads[0];
-    this.target = head === undefined ? undefined : { uri, head, heads, picked: false };
+    this.target =
+      head === undefined
+        ? undefined
+        : { root: rootAbove(active.uri.fsPath), uri, head, heads, isOpen: true, picked: false };
   }
 
-  /** Draw what the target is now, unless just that is drawn; the last question's answer counts. */
+  /** Draw what the target is now, unless just that is drawn or asked for. */
   private async show(): Promise<void> {
     const target = this.target;
     if (this.panel === undefined) {
@@ -175,45 +207,71 @@ export class HeadView implements vscode.Disposable, vscode.WebviewPanelSerialize
       });
       return;
     }
-    const findings = this.known?.uri.toString() === target.uri ? this.known.document.findings : 0;
-    if (findings > 0) {
-      this.drawn = "";
-      this.send({ kind: "trouble", message: `The program is not run: ${findings} finding${findings > 1 ? "s" : ""}.` });
-      return;
-    }
     const wanted = this.key(target);
     if (wanted === this.drawn) {
       this.send({ kind: "facts", ...this.facts(target) });
       return;
     }
-    this.drawn = wanted;
-    this.asked += 1;
-    const number = this.asked;
+    if (wanted === this.asked?.what) {
+      return;
+    }
+    this.asked?.source.cancel();
+    this.drawn = "";
+    this.send({ kind: "outdated" });
+    const findings = this.documentOf(target)?.findings ?? 0;
+    if (findings > 0) {
+      this.send({ kind: "trouble", message: `The program is not run: ${findings} finding${findings > 1 ? "s" : ""}.` });
+    } else if (!this.isBeingWritten(target)) {
+      await this.draw(target, wanted);
+    }
+  }
+
+  /** Ask for a drawing. */
+  private async draw(target: Target, wanted: string): Promise<void> {
+    const source = new vscode.CancellationTokenSource();
+    this.asked = { what: wanted, source };
+    const given = { uri: target.uri, head: target.head };
+    const place = this.text ? { text: this.text } : { sequence: this.sequence };
+    const told = (message: ToView) => !source.token.isCancellationRequested && this.send(message);
     try {
-      const asked = { uri: target.uri, head: target.head };
-      const place = this.text ? { text: this.text } : { sequence: this.sequence };
-      const found = await this.connection.request<Pattern>("readhead/pattern", { ...asked, ...place });
-      if (number === this.asked) {
+      const found = await this.connection.request<Pattern>("readhead/pattern", { ...given, ...place }, source.token);
+      if (this.panel !== undefined && !source.token.isCancellationRequested) {
+        this.drawn = wanted;
+        this.stamp = found.stamp;
         this.panel.title = `Head ${target.head}`;
-        this.send(this.shown(target, found));
-      }
-      const texts = await this.connection.request<Worst["texts"]>("readhead/worst", asked);
-      if (number === this.asked) {
-        this.send({ kind: "worst", texts });
+        told(this.shown(target, found));
+        const texts = await this.connection.request<Worst["texts"]>("readhead/worst", given, source.token);
+        told({ kind: "worst", texts });
       }
     } catch (error) {
-      if (number === this.asked) {
-        this.drawn = "";
-        this.send({ kind: "trouble", message: error instanceof Error ? error.message : String(error) });
+      told({ kind: "trouble", message: error instanceof Error ? error.message : String(error) });
+    } finally {
+      if (this.asked?.source === source) {
+        this.asked = undefined;
       }
+      source.dispose();
     }
+  }
+
+  /** Whether the text is neither saved nor scored: when it is run is the user's setting, and the server's to know. */
+  private isBeingWritten(target: Target): boolean {
+    const document = this.documentOf(target);
+    return document !== undefined && !document.current && (openAt(target.uri)?.isDirty ?? false);
+  }
+
+  /** What is known of the program that is shown. */
+  private documentOf(target: Target): ActiveProgram["document"] | undefined {
+    return this.known?.uri.toString() === target.uri ? this.known.document : undefined;
+  }
+
+  private cardOf(target: Target): Card | undefined {
+    return target.root === this.model.root ? this.model.card(target.head) : undefined;
   }
 
   /** Of everything that a drawing depends on. */
   private key(target: Target): string {
-    const open = vscode.workspace.textDocuments.find((document) => document.uri.toString() === target.uri);
-    const program = open === undefined ? this.model.card(target.head)?.best : open.version;
-    const engine = this.connection.condition(this.workspaces.current);
+    const program = openAt(target.uri)?.version ?? this.cardOf(target)?.best;
+    const engine = this.connection.condition(target.root);
     return JSON.stringify([target.uri, target.head, program, this.sequence, this.text, engine]);
   }
 
@@ -229,14 +287,15 @@ export class HeadView implements vscode.Disposable, vscode.WebviewPanelSerialize
       prediction: found.prediction,
       sequence: found.sequence,
       of: found.of,
-      text: this.text,
+      isOpen: target.isOpen,
     };
   }
 
-  private facts(target: Target): { facts: string; mode: Shown["mode"] } {
-    const card = this.model.card(target.head);
-    const mode = card?.mode ?? "unknown";
-    const document = this.known?.uri.toString() === target.uri ? this.known.document : undefined;
+  private facts(target: Target): { facts: string; mode: Mode } {
+    const card = this.cardOf(target);
+    const isOther = card?.mode === "program" && this.model.heads?.board[target.head] !== this.stamp;
+    const mode = isOther ? "other" : (card?.mode ?? "unknown");
+    const document = this.documentOf(target);
     const score = document?.scores.find(({ head }) => head === target.head);
     if (score !== undefined) {
       const stale = document?.current ? "" : "stale: ";
@@ -245,7 +304,7 @@ export class HeadView implements vscode.Disposable, vscode.WebviewPanelSerialize
         mode,
       };
     }
-    if (target.picked && card !== undefined && card.best_iou !== null) {
+    if (!target.isOpen && card !== undefined && card.best_iou !== null) {
       const lift = signed(card.best_iou - card.trivial_iou, 2);
       return { facts: `IoU ${card.best_iou.toFixed(3)} (${lift} over ${card.trivial})`, mode };
     }
@@ -262,6 +321,14 @@ export class HeadView implements vscode.Disposable, vscode.WebviewPanelSerialize
       each.dispose();
     }
   }
+}
+
+function withBest(root: string, head: string): Target {
+  return { root, uri: vscode.Uri.file(root).toString(), head, heads: [head], isOpen: false, picked: false };
+}
+
+function openAt(uri: string): vscode.TextDocument | undefined {
+  return vscode.workspace.textDocuments.find((document) => document.uri.toString() === uri);
 }
 
 /** The page: nothing but our own script and style, and nothing of the network. */

@@ -23,6 +23,15 @@ export function mixed(from: Colour, to: Colour, share: number): Colour {
   return [mix(0), mix(1), mix(2)];
 }
 
+/** Black or white, whichever is read better on a ground: by WCAG 2's relative luminance. */
+export function inkOn(ground: Colour): Colour {
+  const [red, green, blue] = ground.map((level) => {
+    const share = level / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  }) as [number, number, number];
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 ? [0, 0, 0] : [255, 255, 255];
+}
+
 /** `rgb(1, 2, 3)`, as the page computes every colour. */
 export function parseColour(computed: string): Colour | undefined {
   const numbers = /^rgba?\(([\d.]+)[, ]+([\d.]+)[, ]+([\d.]+)/.exec(computed);

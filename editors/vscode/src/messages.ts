@@ -10,21 +10,30 @@ export interface Shown {
   readonly program: string;
   /** What is known in numbers, in words. */
   readonly facts: string;
-  readonly mode: "neural" | "program" | "unknown";
+  readonly mode: Mode;
+  /** Whether the program is open in an editor: of others there is no page of failures. */
+  readonly isOpen: boolean;
   readonly tokens: readonly string[];
   readonly pattern: readonly (readonly number[])[];
   readonly prediction: readonly (readonly number[])[] | null;
   /** Number of the dev text, and how many there are; null for a text of the user's. */
   readonly sequence: number | null;
   readonly of: number | null;
-  readonly text: string;
 }
+
+/** Of a head; `other` where a program stands in its place that is not the one that is shown. */
+export type Mode = "neural" | "program" | "other" | "unknown";
 
 /** What changes without another drawing. */
 export interface Facts {
   readonly kind: "facts";
   readonly facts: string;
-  readonly mode: Shown["mode"];
+  readonly mode: Mode;
+}
+
+/** The drawing is of an older text; another one is on its way, or comes with the next score. */
+export interface Outdated {
+  readonly kind: "outdated";
 }
 
 /** The dev texts, from the one on that the program fails on most. */
@@ -33,13 +42,13 @@ export interface Worst {
   readonly texts: readonly { readonly sequence: number; readonly iou: number; readonly failed: boolean }[];
 }
 
-/** Why the drawing is of an older text, or why there is none. */
+/** Why there is no drawing of the text as it is. */
 export interface Trouble {
   readonly kind: "trouble";
   readonly message: string;
 }
 
-export type ToView = Shown | Facts | Worst | Trouble;
+export type ToView = Shown | Facts | Outdated | Worst | Trouble;
 
 export type FromView =
   | { readonly kind: "ready" }

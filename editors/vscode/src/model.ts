@@ -11,6 +11,8 @@ export class Model implements vscode.Disposable {
   private readonly disposables: vscode.Disposable[];
   /** Undefined while they are not known. */
   heads: Heads | undefined;
+  /** Of the workspace whose heads these are. */
+  root: string | undefined;
   private asked = 0;
   private readonly connection: Connection;
   private readonly workspaces: Workspaces;
@@ -39,6 +41,11 @@ export class Model implements vscode.Disposable {
     this.asked += 1;
     const number = this.asked;
     const root = this.workspaces.current;
+    if (root !== this.root) {
+      this.root = root;
+      this.heads = undefined;
+      this.changed.fire(); // another workspace's heads are not shown until the model of this one is loaded
+    }
     let found: Heads | undefined;
     // Asking starts the workspace's engine: it waits there until the model is loaded
     if (root !== undefined && this.connection.runs && vscode.workspace.isTrusted) {

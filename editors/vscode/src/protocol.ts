@@ -50,6 +50,8 @@ export interface Heads {
   readonly layers: number;
   readonly heads: number;
   readonly cards: readonly Card[];
+  /** Heads in program mode, each with the stamp of its program's text. */
+  readonly board: Readonly<Record<string, string>>;
 }
 
 /** Of `readhead/perplexity`. */
@@ -75,7 +77,6 @@ export interface ProgramDocument {
     readonly iou: number;
     readonly trivial: string;
     readonly trivial_iou: number;
-    readonly mode: "neural" | "program";
   }[];
   /** Whether the scores are those of this version. */
   readonly current: boolean;

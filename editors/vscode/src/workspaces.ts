@@ -12,7 +12,7 @@ export class Workspaces implements vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<string | undefined>();
   readonly onCurrent = this.changed.event;
   private readonly disposables: vscode.Disposable[] = [this.changed];
-  private first: string | undefined;
+  private roots: readonly string[] = [];
   /** Its root, with links resolved, as the server tells it. */
   current: string | undefined;
 
@@ -31,10 +31,10 @@ export class Workspaces implements vscode.Disposable {
   /** Look through the window's folders. */
   async look(): Promise<void> {
     const files = await vscode.workspace.findFiles(`**/${CONFIG}`, LEFT_OUT, MOST);
-    const roots = files
+    this.roots = files
       .map((file) => path.dirname(file.fsPath))
-      .sort((a, b) => a.length - b.length || a.localeCompare(b));
-    this.first = roots[0] === undefined ? undefined : real(roots[0]);
+      .sort((a, b) => a.length - b.length || a.localeCompare(b))
+      .map(real);
     this.choose();
   }
 
@@ -42,13 +42,21 @@ export class Workspaces implements vscode.Disposable {
   private choose(): void {
     const document = vscode.window.activeTextEditor?.document;
     const own = document?.uri.scheme === "file" ? rootAbove(document.uri.fsPath) : undefined;
-    const still =
-      this.current !== undefined && fs.existsSync(path.join(this.current, CONFIG)) ? this.current : undefined;
-    const chosen = own ?? still ?? this.first;
+    const chosen = own ?? (this.isOfWindow(this.current) ? this.current : this.roots[0]);
     if (chosen !== this.current) {
       this.current = chosen;
       this.changed.fire(chosen);
     }
+  }
+
+  /** A folder may have been removed from the window, or stand in it only for a file that is open. */
+  private isOfWindow(root: string | undefined): boolean {
+    const opened = vscode.workspace.textDocuments.filter((document) => document.uri.scheme === "file");
+    return (
+      root !== undefined &&
+      fs.existsSync(path.join(root, CONFIG)) &&
+      (this.roots.includes(root) || opened.some((document) => rootAbove(document.uri.fsPath) === root))
+    );
   }
 
   dispose(): void {
@@ -75,7 +83,8 @@ export function isProgram(document: vscode.TextDocument): boolean {
   return document.languageId === "python" && document.getText().includes("# [tool.readhead]");
 }
 
-function real(folder: string): string {
+/** With links resolved, where it is there. */
+export function real(folder: string): string {
   try {
     return fs.realpathSync(folder);
   } catch {

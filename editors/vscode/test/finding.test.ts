@@ -11,6 +11,7 @@ const AROUND: Surroundings = {
   home: "/home/ada",
   windows: false,
   runs: () => true,
+  real: (file) => file.replace("/link", "/home/ada/demo"),
 };
 
 function found(change: Partial<Surroundings>, ...there: string[]): string {
@@ -36,6 +37,11 @@ test("the setting decides alone, with the home and the workspace written short",
 test("nothing that lies in a workspace is taken while it is not trusted", () => {
   assert.equal(found({ trusted: false }), "PATH /usr/bin/readhead");
   assert.equal(found({ trusted: false, path: "/home/ada/demo/bin:/opt/bin" }), "PATH /opt/bin/readhead");
+  assert.equal(found({ trusted: false, path: "/link/bin:/opt/bin" }), "PATH /opt/bin/readhead");
+  assert.equal(
+    found({ trusted: false, folders: ["/link"], path: "/home/ada/demo/bin:/opt/bin" }),
+    "PATH /opt/bin/readhead",
+  );
   assert.equal(found({ trusted: false, setting: "/home/ada/demo/evil" }), "missing /home/ada/demo/evil");
   assert.equal(found({ trusted: false, setting: "/home/ada/demo2/mine" }), "setting /home/ada/demo2/mine");
 });

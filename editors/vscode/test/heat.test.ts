@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Colour, cellAt, difference, moved, parseColour, shade, visible } from "../src/heat.ts";
+import { type Colour, cellAt, difference, inkOn, moved, parseColour, shade, visible } from "../src/heat.ts";
 import { readFromView } from "../src/messages.ts";
 
 const BLACK: Colour = [0, 0, 0];
@@ -16,6 +16,13 @@ test("no weight has the ground's colour, the whole weight the full one, below ze
   assert.deepEqual(shade(1, BLACK, WHITE), WHITE);
   assert.deepEqual(shade(0.25, BLACK, WHITE), [128, 128, 128]);
   assert.deepEqual(shade(-1, BLACK, WHITE, RED), RED);
+});
+
+test("what stands on a shade can be read", () => {
+  assert.deepEqual(inkOn(BLACK), WHITE);
+  assert.deepEqual(inkOn(WHITE), BLACK);
+  assert.deepEqual(inkOn([89, 164, 249]), BLACK); // the whole weight in the dark theme
+  assert.deepEqual(inkOn([0, 99, 211]), WHITE); // and in the light one
 });
 
 test("every way of writing a colour that a page computes is read", () => {

@@ -55,7 +55,7 @@ def test_a_flip_in_the_tree_changes_the_perplexity_in_the_status_bar(
     neural = perplexity(window.status_shows(KNOWN))
     window.show_heads()
     row = window.tree_row("L0H3")
-    assert re.search(r"IoU 0\.\d{3} \(\+0\.\d\d\)", row.inner_text())
+    row.filter(has_text=re.compile(r"IoU 0\.\d{3} \(\+0\.\d\d\)")).wait_for()
     row.get_by_role("checkbox").click()
     hybrid = window.status_shows(re.compile(r"\+?−?\d+\.\d %, 1 head"))
     assert perplexity(hybrid) != neural
@@ -107,6 +107,34 @@ def test_the_head_view_draws_what_is_known_and_follows_the_text(
     worst.select_option(number)
     view.get_by_label("Number of the text").and_(view.locator("[max='15']")).wait_for()
     assert view.get_by_label("Number of the text").input_value() == number
+
+
+def test_the_head_view_tells_whose_prediction_it_shows(window: Workbench, program: Callable[[str], Path]) -> None:
+    path = program(PREVIOUS)
+    window.open(path)
+    window.lens(re.compile("^L0H3 IoU")).wait_for()
+    window.run("Readhead: Show the Head Beside the Editor")
+    view = window.head_view
+    predicted = view.locator("figcaption").filter(has_text=f"{path.stem}'s prediction")
+    predicted.wait_for()
+    mode = view.locator(".mode")
+    window.run("Readhead: Flip the Program's Head")
+    mode.get_by_text("program", exact=True).wait_for()
+    window.select(PREVIOUS, "90.0")
+    window.page.keyboard.insert_text("70.0")
+    window.save()
+    mode.get_by_text("program (another text)", exact=True).wait_for()
+    view.locator("body:not(.stale)").wait_for()
+    view.get_by_role("button", name="Flip").click()
+    mode.get_by_text("program", exact=True).wait_for()
+    view.get_by_role("button", name="Flip").click()
+    mode.get_by_text("neural", exact=True).wait_for()
+
+    window.page.locator(".tab").filter(has_text=path.name).click()
+    window.run("View: Close All Editors in Group")  # the program's: the view is in a group of its own
+    predicted.wait_for(state="detached")
+    view.locator("figcaption").filter(has_text="'s prediction").wait_for()
+    view.get_by_role("button", name="Where it fails").wait_for(state="hidden")
 
 
 def test_an_engine_that_is_killed_comes_back(window: Workbench, program: Callable[[str], Path]) -> None:

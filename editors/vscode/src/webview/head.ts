@@ -1,16 +1,11 @@
 /** The head view's page: three maps on one scale, a cell in numbers, a row as text. */
 
 import "./head.css";
-import { type Cell, cellAt, difference, type Matrix, moved, shade, visible } from "../heat.ts";
-import type { FromView, Shown, ToView, Worst } from "../messages.ts";
+import { type Cell, cellAt, difference, inkOn, type Matrix, moved, shade, visible } from "../heat.ts";
+import type { FromView, Mode, Shown, ToView, Worst } from "../messages.ts";
 import { colours, drawMap, type Palette, sizeFor } from "./map.ts";
 
-interface Api {
-  postMessage(message: FromView): void;
-  getState(): unknown;
-  setState(state: unknown): void;
-}
-declare function acquireVsCodeApi(): Api;
+declare function acquireVsCodeApi(): { postMessage(message: FromView): void };
 
 const editor = acquireVsCodeApi();
 const title = make("h1", {}, "Head");
@@ -112,9 +107,9 @@ function take(message: ToView): void {
       break;
     case "facts":
       tell(message.facts, message.mode);
-      trouble.hidden = shown === undefined;
-      maps.classList.remove("stale");
-      trouble.hidden = true;
+      break;
+    case "outdated":
+      document.body.classList.add("stale");
       break;
     case "worst":
       offer(message.texts);
@@ -122,7 +117,7 @@ function take(message: ToView): void {
     case "trouble":
       trouble.textContent = message.message;
       trouble.hidden = false;
-      maps.classList.add("stale");
+      document.body.classList.add("stale");
       break;
   }
 }
@@ -138,6 +133,7 @@ function show(message: Shown): void {
   title.textContent = message.head;
   heads.replaceChildren(...message.heads.map((head) => new Option(head, head, false, head === message.head)));
   heads.hidden = message.heads.length < 2;
+  failures.hidden = !message.isOpen;
   tell(message.facts, message.mode);
   number.value = message.sequence === null ? "" : String(message.sequence);
   number.max = message.of === null ? "" : String(message.of - 1);
@@ -149,7 +145,7 @@ function show(message: Shown): void {
   prediction.figure.hidden = distance.figure.hidden = message.prediction === null;
   trouble.hidden = message.prediction !== null || message.program === "";
   trouble.textContent = `${message.program} gives nothing on this text.`;
-  maps.classList.remove("stale");
+  document.body.classList.remove("stale");
   for (const each of document.body.children) {
     if (each instanceof HTMLElement && each !== trouble && each.tagName !== "SCRIPT") {
       each.hidden = false;
@@ -158,9 +154,9 @@ function show(message: Shown): void {
   draw();
 }
 
-function tell(words: string, how: Shown["mode"]): void {
+function tell(words: string, how: Mode): void {
   facts.textContent = words;
-  mode.textContent = how;
+  mode.textContent = how === "other" ? "program (another text)" : how;
   mode.hidden = how === "unknown";
 }
 
@@ -243,7 +239,11 @@ function tokenSpan(token: string, place: number, weight: number): HTMLElement {
   const state = place === cell.query ? " query" : place > cell.query ? " later" : "";
   const span = make("span", { class: `token${state}`, title: place > cell.query ? "later" : weight.toFixed(3) });
   span.textContent = visible(token);
-  span.style.backgroundColor = `rgb(${shade(weight, palette.nothing, palette.full).join(" ")})`;
+  const ground = shade(weight, palette.nothing, palette.full);
+  span.style.backgroundColor = `rgb(${ground.join(" ")})`;
+  if (place <= cell.query) {
+    span.style.color = `rgb(${inkOn(ground).join(" ")})`;
+  }
   return span;
 }
 
