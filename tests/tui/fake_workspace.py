@@ -88,7 +88,7 @@ class FakeWorkspace:
             "layers": self.geometry.layers,
             "heads": self.geometry.heads,
             "corpus": {**corpus, "copies": 0},
-            "isolation": "full",
+            "isolation": "locked",
             "programs": str(self.programs),
         }
 

@@ -70,7 +70,7 @@ class LittleEngine:
     def start(self) -> None:
         self.state = "ready"
         self._rank()
-        facts = {"model": "little", "layers": 2, "heads": 2, "corpus": {"dev": 4, "length": 8}, "isolation": "none"}
+        facts = {"model": "little", "layers": 2, "heads": 2, "corpus": {"dev": 4, "length": 8}, "isolation": "locked"}
         self._say("state", {"state": "ready", **facts, "programs": str(self.programs)})
 
     async def close(self) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 HEADS = [f"L{layer}H{index}" for layer in range(4) for index in range(8)]
 CORPUS = {"name": "stories", "fit": 64, "dev": 32, "held_out": 32, "length": 64, "too_short": 0, "copies": 0}
-FACTS = {"model": "small", "layers": 4, "heads": 8, "corpus": CORPUS, "isolation": "none", "programs": ""}
+FACTS = {"model": "small", "layers": 4, "heads": 8, "corpus": CORPUS, "isolation": "locked", "programs": ""}
 STORY = {"neural": " there was a little girl", "hybrid": " there was a big dog"}
 
 

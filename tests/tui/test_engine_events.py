@@ -120,6 +120,16 @@ async def test_a_perplexity_that_cannot_be_measured_says_why(tmp_path: Path) -> 
         assert "not measured: the model has no head for it" in here.line("#figures")
 
 
+async def test_a_reduced_isolation_is_told_beside_the_figures(tmp_path: Path) -> None:
+    engine = FakeEngine()
+    async with running(tmp_path, engine) as here:
+        await here.press("3")
+        assert "Isolation" not in here.line("#figures")
+        engine.go("ready", **{**engine.workspace.facts(), "isolation": "reduced: no seccomp here"})
+        await here.settled()
+        assert "Isolation of the programs: reduced: no seccomp here" in here.line("#figures")
+
+
 async def test_a_flip_from_elsewhere_is_shown_and_can_be_undone(tmp_path: Path) -> None:
     engine = FakeEngine()
     async with running(tmp_path, engine) as here:

@@ -138,6 +138,8 @@ class PerplexityView(Vertical):
         stamp = f"{self.known.model}, {corpus.get('name', '')} dev, {counted(impact.sequences, 'text')} of "
         stamp += f"{corpus.get('length', 0)} tokens, switchboard {now.stamp or 'empty'}"
         shown.append(stamp, style="dim")
+        if self.known.isolation not in ("", "locked"):
+            shown.append(f"\nIsolation of the programs: {self.known.isolation}", style="italic")
         return shown
 
     @on(DataTable.RowSelected, "#moments")
