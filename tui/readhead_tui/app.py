@@ -281,7 +281,7 @@ class ReadheadApp(App[None]):
 
     def redraw_heads(self) -> None:
         """What is known of the heads has changed."""
-        if not self.is_running or not self.query("#keys"):
+        if not self._is_there:
             return
         self.map.redraw()
         self.head_view.redraw_facts()
@@ -526,17 +526,18 @@ class ReadheadApp(App[None]):
         """What the engine does, or what is wrong with it."""
         state, facts = self._engine_state
         if state == "failed":
-            error = facts.get("error") or {}
-            return f"engine failed: {error.get('message', '')} (^e starts it again)"
+            return f"{_failure(facts)} (^e starts it again)"
         if state != "ready":
             return f"engine: {state} {self.progress}".rstrip() + " …"
         return self.progress or ("working" if self._jobs else "ready")
 
     def _engine_at_length(self) -> str:
         """Why there is no map yet, and what to do about it."""
-        error = self._engine_state[1].get("error") or {}
-        cure = [error.get("hint", ""), "", "ctrl+e starts it again"] if self._engine_state[0] == "failed" else []
-        return "\n".join([self.engine_in_words().removesuffix(" (^e starts it again)"), *cure])
+        state, facts = self._engine_state
+        if state != "failed":
+            return self.engine_in_words()
+        hint = (facts.get("error") or {}).get("hint", "")
+        return f"{_failure(facts)}\n{hint}\n\nctrl+e starts it again"
 
     def on_engine_said(self, event: EngineSaid) -> None:
         """An event of the engine."""
@@ -672,3 +673,7 @@ def _is_filter(text: str) -> bool:
     except ReadheadError:
         return False
     return True
+
+
+def _failure(facts: Mapping[str, Any]) -> str:
+    return f"engine failed: {(facts.get('error') or {}).get('message', '')}"
