@@ -1,6 +1,7 @@
 /** The tree of layers and heads: a head's checkbox is its mode, and a click on it flips the head. */
 
 import * as vscode from "vscode";
+import { asWritten } from "./markdown.ts";
 import type { Model } from "./model.ts";
 import type { Card } from "./protocol.ts";
 import { cardText, counted, type Grade, gradeOf, layerOf } from "./words.ts";
@@ -156,29 +157,15 @@ function row(card: Card): Row {
 }
 
 function tooltip(card: Card, grade: Grade): vscode.MarkdownString {
-  const text = new vscode.MarkdownString(`**${card.head}** (${card.mode}): ${MEANINGS[grade]}`);
-  if (card.best_iou !== null) {
-    text.appendMarkdown("\n\nBest program: ");
-    appendWords(text, card.best);
-    text.appendMarkdown(`, IoU ${card.best_iou.toFixed(3)}; floor: `);
-    appendWords(text, card.trivial);
-    text.appendMarkdown(`, IoU ${card.trivial_iou.toFixed(3)} (dev texts)`);
-  }
-  if (card.explanation) {
-    appendWords(text.appendMarkdown("\n\n"), card.explanation);
-  }
-  if (card.category) {
-    appendWords(text.appendMarkdown("\n\nCategory: "), card.category);
-  }
-  return text;
-}
-
-/**
- * What a program file says, as it stands there: as Markdown an image in it would be fetched from wherever it lies.
- * Word by word, since spaces that are escaped break no line.
- */
-function appendWords(text: vscode.MarkdownString, words: string): void {
-  for (const [number, word] of words.split(/\s+/).entries()) {
-    text.appendMarkdown(number > 0 ? " " : "").appendText(word);
-  }
+  const lines = [
+    `**${card.head}** (${card.mode}): ${MEANINGS[grade]}`,
+    ...(card.best_iou === null
+      ? []
+      : [
+          `Best program: ${asWritten(card.best)}, IoU ${card.best_iou.toFixed(3)}; floor: ${asWritten(card.trivial)}, IoU ${card.trivial_iou.toFixed(3)} (dev texts)`,
+        ]),
+    ...(card.explanation ? [asWritten(card.explanation)] : []),
+    ...(card.category ? [`Category: ${asWritten(card.category)}`] : []),
+  ];
+  return new vscode.MarkdownString(lines.join("\n\n"));
 }
