@@ -4,6 +4,8 @@ import { execFile } from "node:child_process";
 import * as path from "node:path";
 import * as vscode from "vscode";
 import type { Connection } from "./connection.ts";
+import { offerWorkspace } from "./help.ts";
+import { asOpened, isBelow, isLeftOut, LEFT_OUT_GLOB } from "./places.ts";
 import { type Check, readChecks } from "./reports.ts";
 import type { Workspaces } from "./workspaces.ts";
 
@@ -25,12 +27,7 @@ export class Checks implements vscode.Disposable {
     const look = (uri: vscode.Uri) => void this.look(uri);
     this.controller.refreshHandler = () => this.lookAround();
     this.controller.resolveHandler = async (item) => (item === undefined ? this.lookAround() : undefined);
-    this.controller.createRunProfile(
-      "Check",
-      vscode.TestRunProfileKind.Run,
-      (asked, token) => this.run(asked, token),
-      true,
-    );
+    this.controller.createRunProfile("Check", vscode.TestRunProfileKind.Run, (asked) => this.run(asked), true);
     this.disposables = [
       this.controller,
       watcher,
@@ -42,24 +39,30 @@ export class Checks implements vscode.Disposable {
     ];
   }
 
+  /** Of the workspace, as its files' addresses begin in this window. */
+  private get root(): string | undefined {
+    const folders = (vscode.workspace.workspaceFolders ?? []).map((folder) => folder.uri.fsPath);
+    return this.workspaces.current === undefined ? undefined : asOpened(this.workspaces.current, folders);
+  }
+
   /** All files of the workspace in which scores are recorded. */
   private async lookAround(): Promise<void> {
-    const root = this.workspaces.current;
+    const root = this.root;
     const files =
       root === undefined
         ? []
-        : await vscode.workspace.findFiles(new vscode.RelativePattern(root, "**/*.py"), "**/.venv/**");
+        : await vscode.workspace.findFiles(new vscode.RelativePattern(root, "**/*.py"), LEFT_OUT_GLOB);
     this.controller.items.replace([]);
     await Promise.all(files.map((file) => this.look(file)));
   }
 
   private async look(uri: vscode.Uri): Promise<void> {
-    const root = this.workspaces.current;
+    const root = this.root;
     const id = uri.toString();
-    if (root === undefined || !uri.fsPath.startsWith(root + path.sep)) {
+    if (root === undefined || !isBelow(uri.fsPath, root) || isLeftOut(uri.fsPath, root)) {
       return;
     }
-    const text = Buffer.from(await vscode.workspace.fs.readFile(uri)).toString("utf8");
+    const text = await textOf(uri);
     if (!text.includes(MARK)) {
       this.controller.items.delete(id);
       return;
@@ -73,23 +76,32 @@ export class Checks implements vscode.Disposable {
   }
 
   private async runAll(): Promise<void> {
+    if (this.root === undefined) {
+      await offerWorkspace();
+      return;
+    }
     await vscode.commands.executeCommand("workbench.view.testing.focus");
     await this.lookAround();
-    const asked = new vscode.TestRunRequest();
-    const source = new vscode.CancellationTokenSource();
-    await this.run(asked, source.token);
+    await this.run(new vscode.TestRunRequest());
   }
 
-  private async run(asked: vscode.TestRunRequest, token: vscode.CancellationToken): Promise<void> {
+  private async run(asked: vscode.TestRunRequest): Promise<void> {
     const left = new Set(asked.exclude ?? []);
     const items = asked.include ?? [...this.controller.items].map(([, item]) => item);
     const wanted = items.filter((item) => !left.has(item));
+    if (wanted.length === 0) {
+      // Without files the command would check the whole workspace, and there would be no row to show it in
+      void vscode.window.showInformationMessage(
+        "Readhead: no program here has recorded scores. Open one, and run Record the Scores in the Metadata.",
+      );
+      return;
+    }
     const run = this.controller.createTestRun(asked);
     for (const item of wanted) {
       run.started(item);
     }
     try {
-      const checks = await this.check(wanted, token, run);
+      const checks = await this.check(wanted, run);
       for (const item of wanted) {
         tell(
           run,
@@ -98,6 +110,9 @@ export class Checks implements vscode.Disposable {
         );
       }
     } catch (error) {
+      if (run.token.isCancellationRequested) {
+        return; // the end of the run clears the rows that are still busy
+      }
       const message = new vscode.TestMessage(error instanceof Error ? error.message : String(error));
       for (const item of wanted) {
         run.errored(item, message);
@@ -107,11 +122,7 @@ export class Checks implements vscode.Disposable {
     }
   }
 
-  private async check(
-    items: readonly vscode.TestItem[],
-    token: vscode.CancellationToken,
-    run: vscode.TestRun,
-  ): Promise<readonly Check[]> {
+  private async check(items: readonly vscode.TestItem[], run: vscode.TestRun): Promise<readonly Check[]> {
     const root = this.workspaces.current;
     if (!vscode.workspace.isTrusted) {
       throw new Error("The workspace is not trusted: nothing of it runs");
@@ -137,7 +148,7 @@ export class Checks implements vscode.Disposable {
           }
         },
       );
-      token.onCancellationRequested(() => child.kill());
+      run.token.onCancellationRequested(() => child.kill());
     });
     return readChecks(written);
   }
@@ -146,6 +157,15 @@ export class Checks implements vscode.Disposable {
     for (const each of this.disposables) {
       each.dispose();
     }
+  }
+}
+
+/** Empty where it cannot be read: it is gone by now, or not ours to read. */
+async function textOf(uri: vscode.Uri): Promise<string> {
+  try {
+    return Buffer.from(await vscode.workspace.fs.readFile(uri)).toString("utf8");
+  } catch {
+    return "";
   }
 }
 

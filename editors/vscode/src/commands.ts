@@ -5,7 +5,7 @@ import * as os from "node:os";
 import * as vscode from "vscode";
 import type { ExecuteCommandSignature } from "vscode-languageclient/node";
 import type { Connection } from "./connection.ts";
-import { openWalkthrough, tellMissing } from "./help.ts";
+import { offerWorkspace, openWalkthrough, tellMissing, tellStopped } from "./help.ts";
 import type { ActiveProgram, Programs } from "./programs.ts";
 import type { FrontRow, Heads } from "./protocol.ts";
 import type { Workspaces } from "./workspaces.ts";
@@ -45,14 +45,19 @@ export function registerCommands(
       }),
     ),
     register("readhead.program.addHead", async () => {
-      const head = await headOfModel(connection, workspaces, "Which head does the program explain, too?");
+      const root = await served(connection, workspaces);
+      const head = root && (await headOfModel(connection, root, "Which head does the program explain, too?"));
       return head && programs.active && send("readhead.setBest", programs.active.uri.toString(), head);
     }),
     register("readhead.createProgram", async (item?: { readonly head?: string }) => {
-      const head = item?.head ?? (await headOfModel(connection, workspaces, "Write a program for which head?"));
-      return head && workspaces.current && send("readhead.create", at(workspaces.current), head);
+      const root = await served(connection, workspaces);
+      const head = root && (item?.head ?? (await headOfModel(connection, root, "Write a program for which head?")));
+      return root && head && send("readhead.create", at(root), head);
     }),
-    register("readhead.restartEngine", () => workspaces.current && send("readhead.restart", at(workspaces.current))),
+    register("readhead.restartEngine", async () => {
+      const root = await served(connection, workspaces);
+      return root && send("readhead.restart", at(root));
+    }),
     register("readhead.restartServer", () => connection.restart()),
     register("readhead.initWorkspace", () => initWorkspace(connection)),
     register("readhead.showLog", () => log.show()),
@@ -97,13 +102,21 @@ export function formula(source: string): string {
     .trim();
 }
 
-/** `readhead init` in the folder that is open. */
+/** `readhead init` in the folder that is open; the user is asked where they are several. */
 async function initWorkspace(connection: Connection): Promise<void> {
-  const folder = vscode.workspace.workspaceFolders?.[0]?.uri.fsPath;
-  if (folder === undefined) {
+  const folders = vscode.workspace.workspaceFolders ?? [];
+  if (folders.length === 0) {
     await vscode.commands.executeCommand("workbench.action.files.openFolder");
     return;
   }
+  const wanted =
+    folders.length === 1
+      ? folders[0]
+      : await vscode.window.showWorkspaceFolderPick({ placeHolder: "Make which folder a workspace?" });
+  if (wanted === undefined) {
+    return;
+  }
+  const folder = wanted.uri.fsPath;
   const found = await connection.locate();
   if (found.kind === "missing") {
     await tellMissing(found.wanted);
@@ -120,6 +133,20 @@ async function initWorkspace(connection: Connection): Promise<void> {
       void vscode.window.showErrorMessage(`Readhead: ${stderr.trim() || error.message}`);
     }
   });
+}
+
+/** The workspace, once the server runs; where one of both is missing, the user is told what to do. */
+async function served(connection: Connection, workspaces: Workspaces): Promise<string | undefined> {
+  const root = workspaces.current;
+  if (root === undefined) {
+    void offerWorkspace();
+    return undefined;
+  }
+  await connection.start(); // if it is missing, that is told
+  if (!connection.runs && connection.condition(root) !== "missing") {
+    void tellStopped();
+  }
+  return connection.runs ? root : undefined;
 }
 
 function at(root: string): string {
@@ -146,20 +173,15 @@ async function headOf(active: ActiveProgram | undefined): Promise<string | undef
   return heads.length > 1 ? vscode.window.showQuickPick([...heads], { placeHolder: "Which head?" }) : heads[0];
 }
 
-async function headOfModel(
-  connection: Connection,
-  workspaces: Workspaces,
-  placeHolder: string,
-): Promise<string | undefined> {
-  if (workspaces.current === undefined) {
-    return undefined;
-  }
-  const { cards } = await connection.request<Heads>("readhead/heads", { uri: at(workspaces.current) });
-  const items = cards.map((card) => ({
-    label: card.head,
-    description: card.best_iou === null ? "" : `IoU ${card.best_iou.toFixed(3)} · ${card.best}`,
-    detail: card.explanation,
-  }));
+async function headOfModel(connection: Connection, root: string, placeHolder: string): Promise<string | undefined> {
+  // As a promise: the list stands there and says that it is busy while the model is being loaded
+  const items = connection.request<Heads>("readhead/heads", { uri: at(root) }).then(({ cards }) =>
+    cards.map((card) => ({
+      label: card.head,
+      description: card.best_iou === null ? "" : `IoU ${card.best_iou.toFixed(3)} · ${card.best}`,
+      detail: card.explanation,
+    })),
+  );
   return (await vscode.window.showQuickPick(items, { placeHolder, matchOnDescription: true }))?.label;
 }
 

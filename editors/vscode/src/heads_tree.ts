@@ -1,6 +1,7 @@
 /** The tree of layers and heads: a head's checkbox is its mode, and a click on it flips the head. */
 
 import * as vscode from "vscode";
+import { asWritten } from "./markdown.ts";
 import type { Model } from "./model.ts";
 import type { Card } from "./protocol.ts";
 import { cardText, counted, type Grade, gradeOf, layerOf } from "./words.ts";
@@ -161,10 +162,10 @@ function tooltip(card: Card, grade: Grade): vscode.MarkdownString {
     ...(card.best_iou === null
       ? []
       : [
-          `Best program: \`${card.best}\`, IoU ${card.best_iou.toFixed(3)}; floor: ${card.trivial}, IoU ${card.trivial_iou.toFixed(3)} (dev texts)`,
+          `Best program: ${asWritten(card.best)}, IoU ${card.best_iou.toFixed(3)}; floor: ${asWritten(card.trivial)}, IoU ${card.trivial_iou.toFixed(3)} (dev texts)`,
         ]),
-    ...(card.explanation ? [card.explanation] : []),
-    ...(card.category ? [`Category: ${card.category}`] : []),
+    ...(card.explanation ? [asWritten(card.explanation)] : []),
+    ...(card.category ? [`Category: ${asWritten(card.category)}`] : []),
   ];
   return new vscode.MarkdownString(lines.join("\n\n"));
 }

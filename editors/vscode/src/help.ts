@@ -1,10 +1,13 @@
-/** What to do where `readhead` is missing. */
+/** What to do where something is missing: `readhead`, a server that runs, a workspace. */
 
 import * as vscode from "vscode";
 
 const SETTINGS = "Open Settings";
 const WALKTHROUGH = "Get Started";
 const AGAIN = "Try Again";
+const INIT = "Make This Folder a Workspace";
+const RESTART = "Restart the Language Server";
+const LOG = "Show the Log";
 
 /** Tell what was looked for, with the ways out as buttons. */
 export async function tellMissing(wanted: string): Promise<void> {
@@ -21,6 +24,22 @@ export async function tellMissing(wanted: string): Promise<void> {
     await openWalkthrough();
   } else if (chosen === AGAIN) {
     await vscode.commands.executeCommand("readhead.restartServer");
+  }
+}
+
+/** Tell that a command needs a workspace, with the way to one as a button. */
+export async function offerWorkspace(): Promise<void> {
+  const chosen = await vscode.window.showInformationMessage("Readhead: no folder with a readhead.toml is open.", INIT);
+  if (chosen === INIT) {
+    await vscode.commands.executeCommand("readhead.initWorkspace");
+  }
+}
+
+/** Tell that a command needs the server, with the ways out as buttons. */
+export async function tellStopped(): Promise<void> {
+  const chosen = await vscode.window.showErrorMessage("Readhead: the language server does not run.", RESTART, LOG);
+  if (chosen !== undefined) {
+    await vscode.commands.executeCommand(chosen === RESTART ? "readhead.restartServer" : "readhead.showLog");
   }
 }
 

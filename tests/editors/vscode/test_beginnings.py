@@ -32,6 +32,9 @@ def test_a_missing_readhead_is_told_with_the_ways_out(server: CodeServer, open_w
     window.status_shows("not found")
     toast = window.toasts.filter(has_text="the command readhead was not found")
     toast.get_by_role("button", name="Open Settings").wait_for()
+    window.run("Notifications: Clear All Notifications")
+    toast.wait_for(state="detached")
+    window.run("Readhead: Restart the Engine")
     toast.get_by_role("button", name="Get Started").click()
     steps = window.page.locator(".gettingStartedContainer")
     for title in ("Install readhead", "Make a workspace", "Write a program for a head"):
