@@ -11,9 +11,9 @@ import {
 } from "vscode-languageclient/node";
 import { type Found, findReadhead } from "./finding.ts";
 import { Pacing } from "./pacing.ts";
+import { real } from "./places.ts";
 import { type RankedTold, type ScoredTold, SERVER_SETTINGS, type StateTold, type SwitchesTold } from "./protocol.ts";
 import type { Condition } from "./words.ts";
-import { real } from "./workspaces.ts";
 
 /** A server answers within a second or two; a command that is none may never do. */
 const START_MS = 30_000;

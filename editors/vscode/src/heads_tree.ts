@@ -48,6 +48,8 @@ export class HeadsTree implements vscode.TreeDataProvider<Row>, vscode.Disposabl
       model.onChange(() => {
         this.flipping.clear();
         view.description = model.heads?.model ?? "";
+        const isolation = model.heads?.isolation ?? "locked";
+        view.message = isolation === "locked" ? "" : `Isolation of the programs: ${isolation}`;
         this.changed.fire();
       }),
       view.onDidChangeCheckboxState(({ items }) => {

@@ -31,7 +31,8 @@ export function asOpened(root: string, folders: readonly string[], resolve: (fil
   return root;
 }
 
-function real(file: string): string {
+/** With links resolved, where it is there. */
+export function real(file: string): string {
   try {
     return fs.realpathSync(file);
   } catch {

@@ -50,6 +50,8 @@ export interface Heads {
   readonly layers: number;
   readonly heads: number;
   readonly cards: readonly Card[];
+  /** How programs are kept apart from the machine: `locked`, or in how far they are not. */
+  readonly isolation: string;
   /** Heads in program mode, each with the stamp of its program's text. */
   readonly board: Readonly<Record<string, string>>;
 }

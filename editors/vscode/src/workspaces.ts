@@ -3,9 +3,9 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import * as vscode from "vscode";
+import { LEFT_OUT_GLOB, real } from "./places.ts";
 
 const CONFIG = "readhead.toml";
-const LEFT_OUT = "**/{node_modules,.venv,.readhead,.git}/**";
 const MOST = 20;
 
 export class Workspaces implements vscode.Disposable {
@@ -30,7 +30,7 @@ export class Workspaces implements vscode.Disposable {
 
   /** Look through the window's folders. */
   async look(): Promise<void> {
-    const files = await vscode.workspace.findFiles(`**/${CONFIG}`, LEFT_OUT, MOST);
+    const files = await vscode.workspace.findFiles(`**/${CONFIG}`, LEFT_OUT_GLOB, MOST);
     this.roots = files
       .map((file) => path.dirname(file.fsPath))
       .sort((a, b) => a.length - b.length || a.localeCompare(b))
@@ -81,13 +81,4 @@ export function rootAbove(file: string): string | undefined {
 /** Whether a file says itself that it is a program: its heads, or none yet, stand in its metadata. */
 export function isProgram(document: vscode.TextDocument): boolean {
   return document.languageId === "python" && document.getText().includes("# [tool.readhead]");
-}
-
-/** With links resolved, where it is there. */
-export function real(folder: string): string {
-  try {
-    return fs.realpathSync(folder);
-  } catch {
-    return folder;
-  }
 }
