@@ -187,6 +187,10 @@ def test_commands_are_completed_and_wrong_ones_explained(opened: Neovim) -> None
     assert opened.lua("return vim.fn.getcompletion('Readhead fit ', 'cmdline')") == ["all", "here"]
     opened.command("Readhead explode")
     assert "flip" in opened.until("heard('there is no \"explode\"')")
+    opened.command("Readhead fit her")
+    assert opened.until("heard('not \"her\"')") == 'Readhead: fit takes all or here, not "her"'
+    opened.command("Readhead trust of")
+    assert opened.until("heard('not \"of\"')") == 'Readhead: trust takes on or off, not "of"'
     opened.command("Readhead")
     assert "readhead ready" in opened.until("heard('there are :Readhead')")
     opened.command("Readhead log")

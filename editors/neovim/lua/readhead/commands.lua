@@ -231,6 +231,9 @@ function M.run(words)
   if action == nil then
     local text = ("Readhead: there is no %q; there are %s"):format(name, table.concat(M.names(), ", "))
     client.say(text, vim.log.levels.ERROR)
+  elseif action.words and words[2] and not vim.tbl_contains(action.words, words[2]) then
+    local text = ("Readhead: %s takes %s, not %q"):format(name, table.concat(action.words, " or "), words[2])
+    client.say(text, vim.log.levels.ERROR)
   elseif not action.works_alone and client.of(buffer) == nil then
     client.say("Readhead does not run here; see `:checkhealth readhead`", vim.log.levels.WARN)
   else
