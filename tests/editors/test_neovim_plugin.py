@@ -401,7 +401,16 @@ def test_readhead_is_found_in_the_workspace_but_not_run_where_that_is_not_truste
         started.edit(path)
         started.command("checkhealth readhead")
         assert any("it is not in PATH" in line for line in started.lines())
+        assert not any("the workspace's .venv" in line for line in started.lines())
+        started.command("bwipeout")
+        started.command("Readhead trust off")
         assert not (root / "ran").exists()
+        started.command("Readhead trust")
+        started.until("lenses() ~= ''")
+        assert (root / "ran").read_text("utf-8") == "run\n"
+        started.command("Readhead trust off")
+        started.until("lenses():find('the workspace is not trusted', 1, true)")
+        (root / "ran").unlink()
     with neovim(editor, tmp_path / "editor", init="", PATH="/usr/bin:/bin") as started:
         started.edit(path)
         started.until("lenses() ~= ''")

@@ -160,7 +160,7 @@ local function command_of(root)
   if command == nil then
     if not missing[root] then
       missing[root] = true
-      M.say(("Readhead: there is no `readhead`: %s\n%s"):format(where, workspace.CURE), vim.log.levels.WARN)
+      M.say(("Readhead: there is no `readhead`: %s\n%s"):format(where, workspace.cure(root)), vim.log.levels.WARN)
     end
     return nil
   end
@@ -184,6 +184,25 @@ function M.start_again(buffer)
   end
   starting_again[client.id] = vim.tbl_keys(client.attached_buffers)
   compat.stop(client)
+end
+
+--- Trust a workspace in this session, or no longer. Its server is told; where there is none yet it is started: the only
+--- `readhead` may be the workspace's own.
+function M.trust(root, trusted)
+  options.grant(root, trusted)
+  for _, client in ipairs(compat.clients()) do
+    if client.name == M.NAME and client.config.root_dir == root then
+      compat.notify(client, "readhead/trusted", { trusted = trusted })
+      return
+    end
+  end
+  missing[root] = nil
+  for _, buffer in ipairs(trusted and vim.api.nvim_list_bufs() or {}) do
+    local is_open = vim.api.nvim_buf_is_loaded(buffer) and vim.bo[buffer].filetype == "python"
+    if is_open and workspace.of(buffer) == root then
+      M.start(buffer)
+    end
+  end
 end
 
 --- The same as a configuration for `vim.lsp.enable`.

@@ -70,7 +70,14 @@ function M.command(root)
   return type(own) == "table" and own or { path, "lsp" }, where
 end
 
-M.CURE = "install it into the workspace's .venv or onto the PATH with `pip install readhead`, "
-  .. 'or name it: require("readhead").setup({ cmd = { "/path/to/readhead", "lsp" } })'
+--- What to do where there is no `readhead`.
+function M.cure(root)
+  local name_it = 'or name it: require("readhead").setup({ cmd = { "/path/to/readhead", "lsp" } })'
+  if options.trusts(root) then
+    return "install it into the workspace's .venv or onto the PATH with `pip install readhead`, " .. name_it
+  end
+  return ("install it onto the PATH with `pip install readhead`, %s; "):format(name_it)
+    .. "one of the workspace's own is looked for after `:Readhead trust`"
+end
 
 return M
