@@ -129,6 +129,23 @@ def test_constants_are_fitted_and_scores_recorded(opened: Neovim) -> None:
     assert any("recorded" in line for line in opened.lines())
 
 
+def test_an_edit_of_an_older_text_is_not_applied(opened: Neovim) -> None:
+    opened.write(BETTER)  # 0.7 asks for no version of a text that was only opened
+    opened.settled()
+    opened.lua(
+        "local apply = vim.lsp.handlers['workspace/applyEdit']\n"
+        "vim.lsp.handlers['workspace/applyEdit'] = function(...)\n"
+        "  vim.lsp.handlers['workspace/applyEdit'] = apply\n"
+        "  vim.api.nvim_buf_set_lines(0, 0, 0, false, { '# typed meanwhile' })\n"
+        "  _G.typed = lines()\n"
+        "  return apply(...)\n"
+        "end"
+    )
+    opened.command("Readhead fit")
+    opened.until("heard('constants moved')")
+    assert opened.lines() == opened.lua("return typed")
+
+
 def test_one_constant_is_fitted(opened: Neovim) -> None:
     opened.lua(f"vim.api.nvim_win_set_cursor(0, {{ {row_of(GOOD, 'decay') + 1}, 9 }})")
     opened.command("Readhead fit here")

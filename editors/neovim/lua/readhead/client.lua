@@ -135,7 +135,14 @@ local function ended(code, signal, id)
 end
 
 local function capabilities()
-  local ours = { workspace = { textDocumentContent = { dynamicRegistration = false } } }
+  local ours = {
+    workspace = {
+      textDocumentContent = { dynamicRegistration = false },
+      -- The editor compares the versions of these edits with that of the buffer, but does not announce it. New files it
+      -- would write at once; a program's is for the user to write.
+      workspaceEdit = { documentChanges = true, resourceOperations = {} },
+    },
+  }
   local editors = vim.lsp.protocol.make_client_capabilities()
   return vim.tbl_deep_extend("force", editors, options.current.capabilities, ours)
 end
