@@ -8,6 +8,9 @@ local M = {}
 
 M.NAME = "readhead"
 
+-- Where the server is started: the plugin's folder. In the editor's Python could import what lies in a workspace.
+local FOLDER = vim.fn.fnamemodify(debug.getinfo(1, "S").source:sub(2), ":p:h:h:h")
+
 -- By client: state, error, jobs and version, as the server told them last.
 local told = {}
 -- By client that is to start again: its buffers.
@@ -68,6 +71,7 @@ local handlers = {
     if client then
       local now = M.told(client)
       now.state, now.error, now.jobs = given.state, given.error, 0
+      require("readhead.heads").forget(client)
       announce("ReadheadState")
     end
   end,
@@ -151,6 +155,7 @@ local function config(root, command)
   return {
     name = M.NAME,
     cmd = command,
+    cmd_cwd = FOLDER,
     root_dir = root,
     init_options = options.for_server(root),
     capabilities = capabilities(),
@@ -225,7 +230,7 @@ function M.plain_config()
   end
   plain.cmd = function(dispatchers, given)
     local root = given and given.root_dir or workspace.of(0)
-    return vim.lsp.rpc.start(assert(workspace.command(root)), dispatchers)
+    return vim.lsp.rpc.start(assert(workspace.command(root)), dispatchers, { cwd = FOLDER })
   end
   plain.before_init = function(params, given)
     params.initializationOptions = options.for_server(given.root_dir)

@@ -39,7 +39,7 @@ function M.readhead(root)
   if own ~= nil then
     local path = type(own) == "table" and own[1] or own
     if vim.fn.executable(path) == 1 then
-      return path, "option cmd"
+      return vim.fn.exepath(path), "option cmd" -- a relative path is one from the editor's folder
     end
     return nil, ("option cmd names %s, which cannot be run"):format(vim.inspect(path))
   end
@@ -67,7 +67,7 @@ function M.command(root)
     return nil, where
   end
   local own = options.current.cmd
-  return type(own) == "table" and own or { path, "lsp" }, where
+  return type(own) == "table" and vim.list_extend({ path }, own, 2) or { path, "lsp" }, where
 end
 
 --- What to do where there is no `readhead`.
