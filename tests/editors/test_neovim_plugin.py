@@ -22,6 +22,21 @@ __all__ = ["own_workspace", "program_file", "shared_workspace"]
 
 pytestmark = pytest.mark.editors
 BETTER = GOOD.replace("0.67 * s.previous(1)", "0.67 * s.previous(1) + 0.5 * s.first")
+HANGS = """
+import json, os, sys
+with open(sys.argv[1], "a") as file:
+    file.write(os.getcwd() + "\\n")
+length = int(sys.stdin.readline().split(":")[1])
+while sys.stdin.readline().strip():
+    pass
+asked = json.loads(sys.stdin.read(length))
+answer = json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": {"capabilities": {}}})
+sys.stdout.write(f"Content-Length: {len(answer)}\\r\\n\\r\\n{answer}")
+sys.stdout.flush()
+while True:
+    sys.stdin.read(1)
+"""
+"""A server that answers nothing after its start, and writes down where it runs."""
 TWO_HEADS = GOOD.replace('["L0H3"]', '["L0H3", "L1H0"]')
 
 
@@ -129,6 +144,23 @@ def test_constants_are_fitted_and_scores_recorded(opened: Neovim) -> None:
     assert any("recorded" in line for line in opened.lines())
 
 
+def test_an_edit_of_an_older_text_is_not_applied(opened: Neovim) -> None:
+    opened.write(BETTER)  # 0.7 asks for no version of a text that was only opened
+    opened.settled()
+    opened.lua(
+        "local apply = vim.lsp.handlers['workspace/applyEdit']\n"
+        "vim.lsp.handlers['workspace/applyEdit'] = function(...)\n"
+        "  vim.lsp.handlers['workspace/applyEdit'] = apply\n"
+        "  vim.api.nvim_buf_set_lines(0, 0, 0, false, { '# typed meanwhile' })\n"
+        "  _G.typed = lines()\n"
+        "  return apply(...)\n"
+        "end"
+    )
+    opened.command("Readhead fit")
+    opened.until("heard('constants moved')")
+    assert opened.lines() == opened.lua("return typed")
+
+
 def test_one_constant_is_fitted(opened: Neovim) -> None:
     opened.lua(f"vim.api.nvim_win_set_cursor(0, {{ {row_of(GOOD, 'decay') + 1}, 9 }})")
     opened.command("Readhead fit here")
@@ -184,9 +216,20 @@ def test_commands_are_completed_and_wrong_ones_explained(opened: Neovim) -> None
         "vim.fn.getcompletion('Readhead flip L0H', 'cmdline')"
     )  # a busy server is not waited for
     assert heads == [f"L0H{head}" for head in range(8)]
+    state = (
+        "local client = require('readhead.client').of(vim.api.nvim_get_current_buf())\n"
+        "client.handlers['readhead/state'](nil, { state = '%s' }, { client_id = client.id })\n"
+        "return #vim.fn.getcompletion('Readhead flip L0H', 'cmdline')"
+    )
+    assert opened.lua(state % "loading") == 0  # it may be another model
+    opened.lua(state % "ready")
     assert opened.lua("return vim.fn.getcompletion('Readhead fit ', 'cmdline')") == ["all", "here"]
     opened.command("Readhead explode")
     assert "flip" in opened.until("heard('there is no \"explode\"')")
+    opened.command("Readhead fit her")
+    assert opened.until("heard('not \"her\"')") == 'Readhead: fit takes all or here, not "her"'
+    opened.command("Readhead trust of")
+    assert opened.until("heard('not \"of\"')") == 'Readhead: trust takes on or off, not "of"'
     opened.command("Readhead")
     assert "readhead ready" in opened.until("heard('there are :Readhead')")
     opened.command("Readhead log")
@@ -280,6 +323,24 @@ def test_the_cursor_chooses_the_query(opened: Neovim) -> None:
     assert opened.lua("return vim.api.nvim_win_get_cursor(0)[1]") == row + 1  # still in the program's strip
 
 
+def test_of_two_calls_the_newer_one_is_shown(opened: Neovim) -> None:
+    opened.lua("for _, head in ipairs({ 'L0H3', 'L0H5' }) do require('readhead.map').open(vim.fn.bufnr(), head) end")
+    opened.until("vim.bo.filetype == 'readhead'")
+    opened.until("lines()[1]:find('^L0H5 ')", patience=5)
+
+
+def test_the_map_outlives_the_programs_buffer(opened: Neovim, program_file: Path) -> None:
+    open_map(opened)
+    before = coloured(opened, "ReadheadQuery")
+    opened.command(f"bwipeout! {program_file}")
+    opened.press("h")
+    assert coloured(opened, "ReadheadQuery") != before
+    assert program_file.name in opened.lines()[0]
+    opened.lua(f"require('readhead.map').scored({{ uri = vim.uri_from_fname('{program_file}'), stamp = 'another' }})")
+    opened.press("q")
+    assert opened.lua("return said") == []
+
+
 def test_the_map_says_that_it_is_stale_and_follows_the_program(opened: Neovim) -> None:
     lines = open_map(opened)
     opened.command("wincmd p")
@@ -367,6 +428,25 @@ def test_a_killed_server_is_told_and_started_again(opened: Neovim, program_file:
     assert program_file.read_text("utf-8") == GOOD
 
 
+def test_a_server_that_hangs_is_started_again_and_none_runs_where_the_editor_does(editor: Path, tmp_path: Path) -> None:
+    root = make_workspace(tmp_path / "workspace")
+    path, starts, server = root / "programs" / "near.py", tmp_path / "starts", tmp_path / "hangs.py"
+    path.write_text(GOOD, "utf-8")
+    server.write_text(HANGS, "utf-8")
+    init = setup(cmd=[sys.executable, str(server), str(starts)], autostart=False)
+    with neovim(editor, tmp_path / "editor", init=init) as started:
+        started.command(f"cd {root}")
+        started.edit(path)
+        started.command("Readhead restart server")
+        started.until("require('readhead').status() == 'readhead starting'")
+        started.command("Readhead restart server")
+        again = f"#vim.fn.readfile('{starts}') == 2"
+        started.until(f"{again} and require('readhead').status() == 'readhead starting'", patience=20)
+        assert started.lua("return said") == []
+        started.lua("vim.lsp.stop_client(vim.tbl_keys(vim.lsp.buf_get_clients()), true)")
+    assert starts.read_text("utf-8").split() == [str(PLUGIN)] * 2
+
+
 def test_without_readhead_the_user_is_told_what_to_do(editor: Path, tmp_path: Path) -> None:
     root = make_workspace(tmp_path / "workspace")
     path = root / "programs" / "near.py"
@@ -397,7 +477,16 @@ def test_readhead_is_found_in_the_workspace_but_not_run_where_that_is_not_truste
         started.edit(path)
         started.command("checkhealth readhead")
         assert any("it is not in PATH" in line for line in started.lines())
+        assert not any("the workspace's .venv" in line for line in started.lines())
+        started.command("bwipeout")
+        started.command("Readhead trust off")
         assert not (root / "ran").exists()
+        started.command("Readhead trust")
+        started.until("lenses() ~= ''")
+        assert (root / "ran").read_text("utf-8") == "run\n"
+        started.command("Readhead trust off")
+        started.until("lenses():find('the workspace is not trusted', 1, true)")
+        (root / "ran").unlink()
     with neovim(editor, tmp_path / "editor", init="", PATH="/usr/bin:/bin") as started:
         started.edit(path)
         started.until("lenses() ~= ''")
@@ -465,6 +554,8 @@ def test_the_editors_own_way_starts_it_too(editor: Path, program_file: Path, tmp
         started.edit(program_file)
         started.settled()
         assert started.until("#blame() == 2 and blame()")
+        (server,) = [pid for pid in descendants(started.pid) if "lsp" in Path(f"/proc/{pid}/cmdline").read_text()]
+        assert Path(f"/proc/{server}/cwd").resolve() == PLUGIN
         started.command("Readhead flip")
         started.until("lenses():find('L0H3 is program', 1, true)")
         started.command("Readhead flip")

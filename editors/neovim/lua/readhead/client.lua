@@ -8,6 +8,9 @@ local M = {}
 
 M.NAME = "readhead"
 
+-- Where the server is started: the plugin's folder. In the editor's Python could import what lies in a workspace.
+local FOLDER = vim.fn.fnamemodify(debug.getinfo(1, "S").source:sub(2), ":p:h:h:h")
+
 -- By client: state, error, jobs and version, as the server told them last.
 local told = {}
 -- By client that is to start again: its buffers.
@@ -68,6 +71,7 @@ local handlers = {
     if client then
       local now = M.told(client)
       now.state, now.error, now.jobs = given.state, given.error, 0
+      require("readhead.heads").forget(client)
       announce("ReadheadState")
     end
   end,
@@ -135,7 +139,14 @@ local function ended(code, signal, id)
 end
 
 local function capabilities()
-  local ours = { workspace = { textDocumentContent = { dynamicRegistration = false } } }
+  local ours = {
+    workspace = {
+      textDocumentContent = { dynamicRegistration = false },
+      -- The editor compares the versions of these edits with that of the buffer, but does not announce it. New files it
+      -- would write at once; a program's is for the user to write.
+      workspaceEdit = { documentChanges = true, resourceOperations = {} },
+    },
+  }
   local editors = vim.lsp.protocol.make_client_capabilities()
   return vim.tbl_deep_extend("force", editors, options.current.capabilities, ours)
 end
@@ -144,6 +155,7 @@ local function config(root, command)
   return {
     name = M.NAME,
     cmd = command,
+    cmd_cwd = FOLDER,
     root_dir = root,
     init_options = options.for_server(root),
     capabilities = capabilities(),
@@ -160,7 +172,7 @@ local function command_of(root)
   if command == nil then
     if not missing[root] then
       missing[root] = true
-      M.say(("Readhead: there is no `readhead`: %s\n%s"):format(where, workspace.CURE), vim.log.levels.WARN)
+      M.say(("Readhead: there is no `readhead`: %s\n%s"):format(where, workspace.cure(root)), vim.log.levels.WARN)
     end
     return nil
   end
@@ -186,6 +198,25 @@ function M.start_again(buffer)
   compat.stop(client)
 end
 
+--- Trust a workspace in this session, or no longer. Its server is told; where there is none yet it is started: the only
+--- `readhead` may be the workspace's own.
+function M.trust(root, trusted)
+  options.grant(root, trusted)
+  for _, client in ipairs(compat.clients()) do
+    if client.name == M.NAME and client.config.root_dir == root then
+      compat.notify(client, "readhead/trusted", { trusted = trusted })
+      return
+    end
+  end
+  missing[root] = nil
+  for _, buffer in ipairs(trusted and vim.api.nvim_list_bufs() or {}) do
+    local is_open = vim.api.nvim_buf_is_loaded(buffer) and vim.bo[buffer].filetype == "python"
+    if is_open and workspace.of(buffer) == root then
+      M.start(buffer)
+    end
+  end
+end
+
 --- The same as a configuration for `vim.lsp.enable`.
 function M.plain_config()
   local plain = config(nil, nil)
@@ -199,7 +230,7 @@ function M.plain_config()
   end
   plain.cmd = function(dispatchers, given)
     local root = given and given.root_dir or workspace.of(0)
-    return vim.lsp.rpc.start(assert(workspace.command(root)), dispatchers)
+    return vim.lsp.rpc.start(assert(workspace.command(root)), dispatchers, { cwd = FOLDER })
   end
   plain.before_init = function(params, given)
     params.initializationOptions = options.for_server(given.root_dir)

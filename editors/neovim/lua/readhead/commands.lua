@@ -122,12 +122,20 @@ local function run_lens(buffer)
   end)
 end
 
+--- The workspace of a buffer; where it is in none the user is told.
+local function root_of(buffer)
+  local root = require("readhead.workspace").of(buffer)
+  if root == nil then
+    client.say("Readhead: this is no file of a workspace", vim.log.levels.WARN)
+  end
+  return root
+end
+
 local function log(buffer, which)
   local path = vim.lsp.log and vim.lsp.log.get_filename and vim.lsp.log.get_filename() or vim.lsp.get_log_path()
   if which ~= "server" then
-    local root = require("readhead.workspace").of(buffer)
+    local root = root_of(buffer)
     if root == nil then
-      client.say("Readhead: this is no file of a workspace", vim.log.levels.WARN)
       return
     end
     path = root .. "/.readhead/engine.log"
@@ -188,11 +196,13 @@ local ACTIONS = {
   },
   lens = { run = run_lens },
   trust = {
+    works_alone = true,
     words = { "on", "off" },
     run = function(buffer, word)
-      local of = assert(client.of(buffer))
-      require("readhead.options").grant(of.config.root_dir, word ~= "off")
-      compat.notify(of, "readhead/trusted", { trusted = word ~= "off" })
+      local root = root_of(buffer)
+      if root then
+        client.trust(root, word ~= "off")
+      end
     end,
   },
   restart = {
@@ -230,6 +240,9 @@ function M.run(words)
   local action = ACTIONS[name]
   if action == nil then
     local text = ("Readhead: there is no %q; there are %s"):format(name, table.concat(M.names(), ", "))
+    client.say(text, vim.log.levels.ERROR)
+  elseif action.words and words[2] and not vim.tbl_contains(action.words, words[2]) then
+    local text = ("Readhead: %s takes %s, not %q"):format(name, table.concat(action.words, " or "), words[2])
     client.say(text, vim.log.levels.ERROR)
   elseif not action.works_alone and client.of(buffer) == nil then
     client.say("Readhead does not run here; see `:checkhealth readhead`", vim.log.levels.WARN)

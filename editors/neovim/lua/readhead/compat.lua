@@ -28,11 +28,24 @@ function M.notify(client, method, params)
   return client.notify(method, params)
 end
 
+-- How long a server may take to end by itself; one that hangs never does.
+local ENDS_MS = 2000
+
 function M.stop(client)
   if has_methods then
-    return client:stop()
+    client:stop()
+  else
+    client.stop()
   end
-  return client.stop()
+  vim.defer_fn(function()
+    if not vim.lsp.get_client_by_id(client.id) then
+      return
+    elseif client.rpc.terminate then -- from 0.8; 0.11 forces none that it has told to stop
+      client.rpc.terminate()
+    else
+      client.stop(true)
+    end
+  end, ENDS_MS)
 end
 
 --- All clients that are initialized.

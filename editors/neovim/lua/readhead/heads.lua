@@ -8,6 +8,11 @@ local M = {}
 -- By client: the names of all heads, which a model keeps.
 local names = {}
 
+--- The engine is in another state: the settings may name another model.
+function M.forget(of)
+  names[of.id] = nil
+end
+
 local function params(source)
   return { uri = vim.uri_from_bufnr(source) }
 end

@@ -38,9 +38,10 @@ local function check_editor()
 end
 
 local function check_readhead(root)
-  local path, where = workspace.readhead(root or vim.fn.getcwd())
+  root = root or vim.fn.getcwd()
+  local path, where = workspace.readhead(root)
   if path == nil then
-    bad("there is no `readhead`: " .. where, { workspace.CURE })
+    bad("there is no `readhead`: " .. where, { workspace.cure(root) })
     return
   end
   ok(("readhead: %s (%s)"):format(path, where))

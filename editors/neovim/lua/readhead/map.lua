@@ -17,8 +17,9 @@ local LABEL = 14
 local BAR = 10
 local SHOWN = 0.05
 
--- The window that is open: buffer, window, source (the program's buffer), head, place (what was asked for), result,
--- query, tokens (where each stands in the buffer), stale (why it is of an older text).
+-- The window that is open: buffer, window, source (the program's buffer, which may be gone), path (of the program),
+-- head, place (what was asked for), result, query, tokens (where each stands in the buffer), stale (why it is of an
+-- older text).
 local open
 
 -- ---- what stands in the window --------------------------------------------------------------------------------------
@@ -157,7 +158,7 @@ end
 --- `L0H3 · near · dev text 3 of 16 · 24 tokens · text 1a2b3c4d`.
 local function title(shown)
   local result = shown.result
-  local name = vim.fn.fnamemodify(vim.api.nvim_buf_get_name(shown.source), ":t")
+  local name = vim.fn.fnamemodify(shown.path, ":t")
   local which = "a text of yours"
   if type(result.sequence) == "number" then
     which = ("dev text %d of %d"):format(result.sequence, result.of)
@@ -297,7 +298,7 @@ local function own_text()
 end
 
 local function failures()
-  local path, head = vim.api.nvim_buf_get_name(open.source), open.head
+  local path, head = open.path, open.head
   local sequence = type(open.result.sequence) == "number" and open.result.sequence or nil
   M.close()
   require("readhead.pages").open(path, head, sequence)
@@ -373,6 +374,7 @@ local function show(source, head, place, result)
     set_keys(buffer)
     watch(open)
   end
+  open.path = vim.api.nvim_buf_get_name(source)
   local is_other = open.result == nil or open.head ~= head or not vim.deep_equal(open.result.tokens, result.tokens)
   open.source, open.head, open.place, open.result, open.stale = source, head, place, result, nil
   if type(result.sequence) == "number" then
@@ -384,16 +386,21 @@ local function show(source, head, place, result)
   render()
 end
 
---- Ask for a head's pattern and the prediction of a buffer's program.
-local function request(source, head, place, is_wanted)
+-- The number of the newest request: answers to older ones come too late.
+local newest = 0
+
+--- Ask for a head's pattern and the prediction of a buffer's program, for the window that is open or for a new one.
+local function request(source, head, place)
   local of = client.of(source)
   if of == nil then
     client.say("Readhead does not run here; see `:checkhealth readhead`", vim.log.levels.WARN)
     return
   end
+  newest = newest + 1
+  local number, shown = newest, open
   local params = vim.tbl_extend("force", { uri = vim.uri_from_bufnr(source), head = head }, place)
   compat.request(of, "readhead/pattern", params, function(err, result)
-    if not is_wanted() then
+    if number ~= newest or open ~= shown or not vim.api.nvim_buf_is_valid(source) then
       return
     elseif not err then
       show(source, head, place, result)
@@ -407,23 +414,21 @@ local function request(source, head, place, is_wanted)
 end
 
 ask = function(place)
-  local shown = open
-  request(shown.source, shown.head, place or shown.place, function()
-    return open == shown
-  end)
+  request(open.source, open.head, place or open.place)
 end
 
 --- Open the window for a head, with the program of a buffer.
 function M.open(source, head)
   M.close()
-  request(source, head, { sequence = 0 }, function()
-    return open == nil
-  end)
+  request(source, head, { sequence = 0 })
 end
 
 --- A text was measured: what is shown of an older one is asked for again.
 function M.scored(given)
-  if open and open.result and vim.uri_from_bufnr(open.source) == given.uri and given.stamp ~= open.result.stamp then
+  if not (open and vim.api.nvim_buf_is_valid(open.source)) then
+    return
+  end
+  if open.result and vim.uri_from_bufnr(open.source) == given.uri and given.stamp ~= open.result.stamp then
     ask()
   end
 end

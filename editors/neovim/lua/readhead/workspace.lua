@@ -39,7 +39,7 @@ function M.readhead(root)
   if own ~= nil then
     local path = type(own) == "table" and own[1] or own
     if vim.fn.executable(path) == 1 then
-      return path, "option cmd"
+      return vim.fn.exepath(path), "option cmd" -- a relative path is one from the editor's folder
     end
     return nil, ("option cmd names %s, which cannot be run"):format(vim.inspect(path))
   end
@@ -67,10 +67,17 @@ function M.command(root)
     return nil, where
   end
   local own = options.current.cmd
-  return type(own) == "table" and own or { path, "lsp" }, where
+  return type(own) == "table" and vim.list_extend({ path }, own, 2) or { path, "lsp" }, where
 end
 
-M.CURE = "install it into the workspace's .venv or onto the PATH with `pip install readhead`, "
-  .. 'or name it: require("readhead").setup({ cmd = { "/path/to/readhead", "lsp" } })'
+--- What to do where there is no `readhead`.
+function M.cure(root)
+  local name_it = 'or name it: require("readhead").setup({ cmd = { "/path/to/readhead", "lsp" } })'
+  if options.trusts(root) then
+    return "install it into the workspace's .venv or onto the PATH with `pip install readhead`, " .. name_it
+  end
+  return ("install it onto the PATH with `pip install readhead`, %s; "):format(name_it)
+    .. "one of the workspace's own is looked for after `:Readhead trust`"
+end
 
 return M
