@@ -8,7 +8,7 @@ local M = {}
 
 M.NAME = "readhead"
 
--- Where the server is started: the plugin's folder. In the editor's Python could import what lies in a workspace.
+-- Where the server is started: the plugin's folder. In the editor's a `python -m …` would import what lies in a workspace.
 local FOLDER = vim.fn.fnamemodify(debug.getinfo(1, "S").source:sub(2), ":p:h:h:h")
 
 -- By client: state, error, jobs and version, as the server told them last.
