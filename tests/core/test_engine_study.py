@@ -21,6 +21,8 @@ from readhead.errors import ReadheadError, UsageError
 from readhead.surrogates.outcome import Continuation
 from readhead.surrogates.views import continuation_view
 
+pytestmark = pytest.mark.slow
+
 PROMPT = "Once upon a time"
 
 

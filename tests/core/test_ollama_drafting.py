@@ -67,7 +67,7 @@ def sandbox() -> Iterator[Sandbox]:
         yield sandbox
 
 
-pytestmark = pytest.mark.usefixtures("certificates_are_read_once")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("certificates_are_read_once")]
 
 
 @pytest.fixture(autouse=True)

@@ -44,6 +44,8 @@ def head(s: Sentence):
     return softmax(a + 1.0 * s.key.is_comma)
 '''
 
+pytestmark = pytest.mark.slow
+
 
 def reply(code: str, explanation: str = "Looks at the token before, and at commas.") -> str:
     return json.dumps({"programs": [{"explanation": explanation, "code": code}]})

@@ -23,6 +23,8 @@ from readhead.sandbox import Failure, Level, Limits, Run, Sandbox, Text, kept, l
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 TEXTS = [
     Text((" The", " cat", " sat", ",", " and", " the", " cat", " ran", ".")),
     Text(("<s>", " Hello", ",", " Anna", "!"), frozenset({0})),

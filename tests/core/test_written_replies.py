@@ -165,7 +165,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(("the last comma", "content words"), id="two heads"),
+        pytest.param(("the last comma", "content words"), id="two heads", marks=pytest.mark.slow),
         pytest.param(tuple(HEADS), id="four heads", marks=pytest.mark.slow),
     ],
 )

@@ -18,6 +18,7 @@ from server.processes import engines_of
 from server.programs import BAD, BROKEN, GOOD, METADATA
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.asyncio,
     pytest.mark.skipif(os.name != "posix", reason="the engine listens on a Unix socket"),
 ]

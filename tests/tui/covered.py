@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,11 +20,12 @@ def covers(*actions: str) -> Callable[[Test], Test]:
     return lambda test: test
 
 
-def covered_actions() -> set[str]:
+@cache
+def covered_actions() -> frozenset[str]:
     """All that is said so, in whichever file."""
-    found = set()
+    found: set[str] = set()
     for file in Path(__file__).parent.glob("test_*.py"):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "covers":
                 found |= {each.value for each in node.args if isinstance(each, ast.Constant)}
-    return found
+    return frozenset(found)
