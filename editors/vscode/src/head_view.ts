@@ -118,17 +118,17 @@ export class HeadView implements vscode.Disposable, vscode.WebviewPanelSerialize
       case "head":
         if (target !== undefined) {
           this.target = { ...target, head: message.head };
-          void this.show();
+          void this.show(true);
         }
         break;
       case "sequence":
         this.sequence = message.sequence;
         this.text = "";
-        void this.show();
+        void this.show(true);
         break;
       case "text":
         this.text = message.text;
-        void this.show();
+        void this.show(true);
         break;
       case "flip":
         if (target !== undefined) {
@@ -190,8 +190,8 @@ export class HeadView implements vscode.Disposable, vscode.WebviewPanelSerialize
         : { root: rootAbove(active.uri.fsPath), uri, head, heads, isOpen: true, picked: false };
   }
 
-  /** Draw what the target is now, unless just that is drawn or asked for. */
-  private async show(): Promise<void> {
+  /** Draw what the target is now, unless just that is drawn or asked for; a text that is being written only on demand. */
+  private async show(demanded = false): Promise<void> {
     const target = this.target;
     if (this.panel === undefined) {
       return;
@@ -221,7 +221,7 @@ export class HeadView implements vscode.Disposable, vscode.WebviewPanelSerialize
     const findings = this.documentOf(target)?.findings ?? 0;
     if (findings > 0) {
       this.send({ kind: "trouble", message: `The program is not run: ${findings} finding${findings > 1 ? "s" : ""}.` });
-    } else if (!this.isBeingWritten(target)) {
+    } else if (demanded || !this.isBeingWritten(target)) {
       await this.draw(target, wanted);
     }
   }
