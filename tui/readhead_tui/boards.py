@@ -70,16 +70,7 @@ class Boards:
     async def _exporting(self) -> None:
         path = self._folder / f"{self._app.known.board_stamp or 'neural'}.json"
         await self._saving(path)
-        command = [
-            "readhead",
-            "replace",
-            "--workspace",
-            str(self._app.root),
-            "--switchboard",
-            str(path),
-            "--part",
-            "dev",
-        ]
-        told = shlex.join(command)
+        where = ("--workspace", str(self._app.root), "--switchboard", str(path))
+        told = shlex.join(["readhead", "replace", *where, "--part", "dev"])
         self._app.copy_to_clipboard(told)
         self._app.notify(f"{told}\n(also in the clipboard, if your terminal lets it)", title="command line", timeout=20)

@@ -106,14 +106,12 @@ class Known:
             self.cards, self.ranked, self.impacts, self.chosen, self.stale = {}, False, {}, {}, set()
         return changed
 
-    def learn_cards(self, cards: Iterable[Mapping[str, Any]]) -> set[HeadId]:
-        """What is known of every head; the heads of which something is new."""
+    def learn_cards(self, cards: Iterable[Mapping[str, Any]]) -> None:
+        """What is known of every head."""
         read = {HeadId.parse(card["head"]): Card.read(dict(card)) for card in cards}
-        changed = {head for head, card in read.items() if self.cards.get(head) != card}
         self.cards = read
         self.stale = {head for head, card in read.items() if self._is_older(card)}
         self.ranked = any(card.best for card in read.values())
-        return changed
 
     def _is_older(self, card: Card) -> bool:
         """Whether a card tells of a text that its file has no more: files may change while programs are ranked."""

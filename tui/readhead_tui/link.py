@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 class AnyEngine(Protocol):
     """What the app needs of a `readhead.engine.Engine`."""
 
-    state: Any
-    facts: dict[str, Any]
-    pid: int | None
-
     def start(self) -> None: ...  # noqa: D102 - as there
     async def close(self) -> None: ...  # noqa: D102 - as there
     def restart(self) -> None: ...  # noqa: D102 - as there

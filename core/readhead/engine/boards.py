@@ -30,9 +30,10 @@ class Boards:
         digest = hashlib.sha256(json.dumps(heads, sort_keys=True).encode()).hexdigest()[:16] if heads else ""
         return Switches(heads, digest)
 
-    def programs(self) -> dict[HeadId, Program]:
-        """The same, read."""
-        return {HeadId.parse(head): parse(source, name=head) for head, source in self.current().heads.items()}
+    def programs(self, switches: Switches | None = None) -> dict[HeadId, Program]:
+        """The same, or other switches, read."""
+        found = self.current() if switches is None else switches
+        return {HeadId.parse(head): parse(source, name=head) for head, source in found.heads.items()}
 
     def switches(self, _part: Send) -> dict[str, Any]:
         """The current switchboard."""

@@ -116,7 +116,7 @@ class InModel:
     def perplexity(self, part: Send, *, details: bool = False, controls: list[str] | None = None) -> dict[str, Any]:
         """What the current switchboard does to the perplexity; parts are earlier estimates."""
         switches = self._boards.current()
-        board = {HeadId.parse(head): parse(source, name=head) for head, source in switches.heads.items()}
+        board = self._boards.programs(switches)
         last = self._estimated(part, board, self._bench.stamp(None, switches.fingerprint))
         if controls:
             beside = {}

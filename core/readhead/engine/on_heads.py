@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,7 +13,7 @@ from readhead.corpus import tokenize
 from readhead.engine.bench import AT_ONCE, Bench, Send
 from readhead.engine.results import Blame, Card, Scored, text_stamp
 from readhead.library import predict, score_pairs
-from readhead.patterns import read_packed, unpack
+from readhead.patterns import Array, read_packed, unpack
 from readhead.program import parse
 from readhead.scores import HeadScore
 from readhead.scoring import INACTIVE, iou
@@ -84,14 +85,12 @@ class OnHeads:
         parts = parts_of(source)
         texts = self._target.corpus["dev"]
         programs = [parse(source, name=name), *(parse(part.without, name=name) for part in parts)]
-        row = self._bench.place(self._bench.head(head))
-        patterns = [self._target.store.read(place, row) for place in self._target.places("dev")]
+        patterns = self._dev_patterns(head)
         reached: list[float] = []
         for start in range(0, len(programs), AT_ONCE):
             self._bench.check()
             for predictions, _ in predict(programs[start : start + AT_ONCE], texts, self._session.sandbox):
-                pairs = zip(predictions, patterns, strict=True)
-                reached.append(float(np.mean([0.0 if p is None else iou(p, pattern) for p, pattern in pairs])))
+                reached.append(float(np.mean(_ious(predictions, patterns))))
         place = _Places(source)
         return [
             asdict(Blame(place.of(part.start), place.of(part.end), place.text(part.start, part.end),
@@ -129,13 +128,17 @@ class OnHeads:
 
     def worst_texts(self, _part: Send, source: str, head: str, name: str = "program") -> list[dict[str, Any]]:
         """The `dev` texts in the order in which a program fails on them: the lowest IoU first."""
-        row = self._bench.place(self._bench.head(head))
+        patterns = self._dev_patterns(head)
         ((predictions, _),) = predict([parse(source, name=name)], self._target.corpus["dev"], self._session.sandbox)
-        found = []
-        for number, (place, prediction) in enumerate(zip(self._target.places("dev"), predictions, strict=True)):
-            value = 0.0 if prediction is None else iou(prediction, self._target.store.read(place, row))
-            found.append({"sequence": number, "iou": value, "failed": prediction is None})
+        found = [
+            {"sequence": number, "iou": value, "failed": predictions[number] is None}
+            for number, value in enumerate(_ious(predictions, patterns))
+        ]
         return sorted(found, key=lambda each: each["iou"])
+
+    def _dev_patterns(self, head: str) -> list[Array]:
+        row = self._bench.place(self._bench.head(head))
+        return [self._target.store.read(place, row) for place in self._target.places("dev")]
 
     # ---- all heads ---------------------------------------------------------------------------------------------------
 
@@ -186,6 +189,12 @@ class _Places:
 
     def text(self, start: int, end: int) -> str:
         return self._bytes[start:end].decode()
+
+
+def _ious(predictions: Sequence[Array | None], patterns: Sequence[Array]) -> list[float]:
+    """Of each text; 0 where a program gave nothing."""
+    pairs = zip(predictions, patterns, strict=True)
+    return [0.0 if prediction is None else iou(prediction, pattern) for prediction, pattern in pairs]
 
 
 def _rounded(matrix: Any) -> list[list[float]]:  # noqa: ANN401 - an array
