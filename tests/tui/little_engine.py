@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -245,6 +245,23 @@ async def here(
         running = Here(app, engine, pilot)
         await running.until(lambda: app.known.ranked and app.files._stamps is not None)
         yield running
+
+
+def run(root: Path, work: Callable[[Here], Awaitable[None]], engine: LittleEngine | None = None, **given: Any) -> None:
+    """Do something in the app."""
+
+    async def go() -> None:
+        async with here(root, engine, **given) as running:
+            await work(running)
+
+    asyncio.run(go())
+
+
+def with_file(root: Path, source: str = "") -> LittleEngine:
+    """An engine whose L0H0 has a file of the workspace."""
+    engine = LittleEngine(root)
+    (root / "programs" / "L0H0.py").write_text(source or program(0.5), "utf-8")
+    return engine
 
 
 def broken_off(message: str, hint: str) -> EngineError:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from readhead.errors import UsageError
 from readhead_tui import editing
 from readhead_tui.app import ReadheadApp
 from tui.covered import covers
-from tui.little_engine import SHIPPED, Here, LittleEngine, here, program
+from tui.little_engine import SHIPPED, Here, run, with_file
 
 pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="the editors of these tests are shell scripts"),
@@ -54,21 +53,6 @@ def lent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(ReadheadApp, "suspend", suspend)
     return noted
-
-
-def run(root: Path, work: Callable[[Here], Awaitable[None]], engine: LittleEngine | None = None) -> None:
-    async def go() -> None:
-        async with here(root, engine) as running:
-            await work(running)
-
-    asyncio.run(go())
-
-
-def with_file(root: Path, source: str = "") -> LittleEngine:
-    """An engine whose L0H0 has a file of the workspace."""
-    engine = LittleEngine(root)
-    (root / "programs" / "L0H0.py").write_text(source or program(0.5), "utf-8")
-    return engine
 
 
 # ---- a head's program ------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -17,25 +16,11 @@ from readhead_tui.app import ReadheadApp
 from readhead_tui.known import Candidate
 from readhead_tui.remembered import Remembered
 from readhead_tui.watch import look
-from tui.little_engine import Here, LittleEngine, here, program
+from tui.little_engine import Here, program, run, with_file
 
 pytestmark = pytest.mark.slow
 
 HEAD = HeadId(0, 0)
-
-
-def run(root: Path, work: Callable[[Here], Awaitable[None]], engine: LittleEngine | None = None) -> None:
-    async def go() -> None:
-        async with here(root, engine) as running:
-            await work(running)
-
-    asyncio.run(go())
-
-
-def with_file(root: Path, source: str = "") -> LittleEngine:
-    engine = LittleEngine(root)
-    (root / "programs" / "L0H0.py").write_text(source or program(0.5), "utf-8")
-    return engine
 
 
 # ---- what is in a folder ---------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from readhead_tui.app import ReadheadApp
 from readhead_tui.remembered import Remembered
 from readhead_tui.write_view import WriteView
 from tui.covered import covers
-from tui.little_engine import Here, LittleEngine, broken_off, here, program
+from tui.little_engine import Here, LittleEngine, broken_off, program, run
 
 pytestmark = pytest.mark.slow
 
@@ -35,14 +35,6 @@ STEPS: list[dict[str, Any]] = [
     {"about": "L0H0", "name": "#1", "stage": "kept", "iou": 0.6, "tokens": 40, "seconds": 0.1},
     {"about": "L0H0", "name": "#2", "stage": "refused", "iou": None, "tokens": 30, "seconds": 0.1},
 ]
-
-
-def run(root: Path, work: Callable[[Here], Awaitable[None]], engine: LittleEngine | None = None, **given: Any) -> None:
-    async def go() -> None:
-        async with here(root, engine, **given) as running:
-            await work(running)
-
-    asyncio.run(go())
 
 
 def view(running: Here) -> WriteView:
