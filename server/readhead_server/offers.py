@@ -117,7 +117,9 @@ async def offer(ls: ReadheadServer, document: Document, new: str, label: str, *,
     """
     if new == document.source or not _is_as_it_was(ls, document, label):
         return False
-    if confirm and not confirms(ls.client_capabilities) and not await _agrees(ls, confirm):
+    if confirm and confirms(ls.client_capabilities):  # its preview shows the text, but not what that is worth
+        tell(ls, confirm, "tick in the preview what to apply", kind=lsp.MessageType.Info)
+    elif confirm and not await _agrees(ls, confirm):
         return False
     edit = versioned(document, new, ls.client_capabilities, confirm=confirm)
     return _is_as_it_was(ls, document, label) and await apply(ls, edit, label, may_be_declined=bool(confirm))

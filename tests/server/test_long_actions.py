@@ -229,7 +229,9 @@ def test_a_refinement_that_is_declined_in_the_edit_is_no_failure(
         client.handlers["workspace/applyEdit"] = lambda _: {"applied": False, **reason}
         found = await client.command("readhead.refine", client.open(file), "L0H1")
         assert found["applied"] is False
-        assert [message.rpartition(": ")[2] for message in client.shown] == told
+        worth, *failures = client.shown
+        assert "0.500 → 0.650 (dev)" in worth
+        assert [message.rpartition(": ")[2] for message in failures] == told
 
     talk(work, CONFIRMS)
 
