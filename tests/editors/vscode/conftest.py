@@ -44,13 +44,13 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., CodeServer]]:
-    """Start code-server with the extension; all end with the tests."""
+    """Start code-server with the extension, and with others; all end with the tests."""
     assert VSIX.is_file(), f"{VSIX} is missing: make test-editors builds it"
     servers: list[CodeServer] = []
 
-    def start(*, trusts: bool = True, **settings: Any) -> CodeServer:
+    def start(*others: Path, trusts: bool = True, **settings: Any) -> CodeServer:
         folder = tmp_path_factory.mktemp("code-server")
-        servers.append(CodeServer(folder, VSIX, trusts=trusts, path=NOWHERE, settings=settings))
+        servers.append(CodeServer(folder, VSIX, *others, trusts=trusts, path=NOWHERE, settings=settings))
         return servers[-1]
 
     yield start

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +45,32 @@ def test_a_missing_readhead_is_told_with_the_ways_out(server: CodeServer, open_w
     (window.folder / ".venv" / "bin" / "readhead").symlink_to(READHEAD)
     steps.get_by_role("button", name="Look Again").click()
     window.status_shows("perplexity")
+
+
+def python_extension(folder: Path, interpreter: Path) -> Path:
+    """Answers as Microsoft's Python extension does by its documentation; that itself is in none of the registries."""
+    described = {"publisher": "ms-python", "name": "python", "version": "1.0.0", "engines": {"vscode": "^1.100.0"}}
+    chosen = json.dumps({"id": "chosen", "path": str(interpreter)})
+    vsix = folder / "python.vsix"
+    with zipfile.ZipFile(vsix, "w") as packed:
+        packed.writestr(
+            "extension/package.json", json.dumps({**described, "main": "./main.js", "activationEvents": []})
+        )
+        packed.writestr(
+            "extension/main.js",
+            f"exports.activate = async () => ({{ environments: {{ getActiveEnvironmentPath: () => ({chosen}) }} }});",
+        )
+    return vsix
+
+
+def test_the_python_extensions_interpreter_is_looked_beside(serve: Serve, open_window: Open, tmp_path: Path) -> None:
+    (tmp_path / "env" / "bin").mkdir(parents=True)
+    (tmp_path / "env" / "bin" / "readhead").symlink_to(READHEAD)
+    other = python_extension(tmp_path, tmp_path / "env" / "bin" / "python")
+    window = open_window(serve(other), plain_workspace(tmp_path / "interpreted"))
+    window.status_shows("perplexity")
+    window.status.hover()
+    window.page.locator(".monaco-hover").filter(has_text="(interpreter)").first.wait_for()
 
 
 def test_a_folder_without_a_workspace_starts_nothing(server: CodeServer, open_window: Open, tmp_path: Path) -> None:

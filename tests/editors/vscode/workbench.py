@@ -62,7 +62,7 @@ def until(holds: Callable[[], Found], what: str, patience: float = PATIENCE_S) -
 class CodeServer:
     """One server of one folder, with user data and extensions of its own."""
 
-    def __init__(self, folder: Path, vsix: Path, *, trusts: bool, path: str, settings: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, *extensions: Path, trusts: bool, path: str, settings: dict[str, Any]) -> None:
         self.folder = folder
         self._data = folder / "data"
         self._extensions = folder / "extensions"
@@ -76,8 +76,8 @@ class CodeServer:
         for name in [name for name in self._environment if name.startswith(("VSCODE_", "XDG_"))]:
             del self._environment[name]
         subprocess.run(
-            [*self._command(), "--install-extension", str(vsix)], env=self._environment, check=True, timeout=120,
-            stdout=subprocess.DEVNULL,
+            [*self._command(), *(word for vsix in extensions for word in ("--install-extension", str(vsix)))],
+            env=self._environment, check=True, timeout=120, stdout=subprocess.DEVNULL,
         )  # fmt: skip
         self.port = _free_port()
         trust = ["--disable-workspace-trust"] if trusts else []
