@@ -54,7 +54,9 @@ LSP_MODE = """
 
 def blocks(title: str, language: str) -> list[str]:
     """The code in a section of the page."""
-    section = README.read_text("utf-8").split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+    page, heading = README.read_text("utf-8"), f"\n## {title}\n"
+    assert heading in page, page
+    section = page.split(heading, 1)[1].split("\n## ", 1)[0]
     return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
 
 
