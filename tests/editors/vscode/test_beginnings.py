@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from editors.vscode.conftest import READHEAD, SETTINGS, make_workspace
+from editors.vscode.conftest import READHEAD, SETTINGS
 from editors.vscode.workbench import CodeServer, Workbench
 from server.programs import BROKEN, GOOD
 
@@ -115,9 +115,6 @@ def test_an_untrusted_workspace_runs_nothing_until_it_is_trusted(
     window.lens(re.compile(r"^L0H3 IoU 0\.\d{3}")).wait_for()
 
 
-def test_the_workspaces_own_environment_is_found(open_window: Open, server: CodeServer, tmp_path: Path) -> None:
-    root = make_workspace(tmp_path / "own")
-    window = open_window(server, root)
-    window.status_shows("perplexity")
+def test_the_workspaces_own_environment_is_found(window: Workbench) -> None:
     window.status.hover()
     window.page.locator(".monaco-hover").filter(has_text="(workspace)").first.wait_for()
