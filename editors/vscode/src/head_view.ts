@@ -5,7 +5,7 @@ import * as vscode from "vscode";
 import type { Connection } from "./connection.ts";
 import { type Mode, readFromView, type Shown, type ToView, type Worst } from "./messages.ts";
 import type { Model } from "./model.ts";
-import type { ActiveProgram, Programs } from "./programs.ts";
+import { type ActiveProgram, openAt, type Programs } from "./programs.ts";
 import type { Card, Pattern } from "./protocol.ts";
 import { signed } from "./words.ts";
 import { rootAbove, type Workspaces } from "./workspaces.ts";
@@ -325,10 +325,6 @@ export class HeadView implements vscode.Disposable, vscode.WebviewPanelSerialize
 
 function withBest(root: string, head: string): Target {
   return { root, uri: vscode.Uri.file(root).toString(), head, heads: [head], isOpen: false, picked: false };
-}
-
-function openAt(uri: string): vscode.TextDocument | undefined {
-  return vscode.workspace.textDocuments.find((document) => document.uri.toString() === uri);
 }
 
 /** The page: nothing but our own script and style, and nothing of the network. */

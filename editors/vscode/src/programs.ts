@@ -23,6 +23,7 @@ export class Programs implements vscode.Disposable {
     this.disposables = [
       this.changed,
       vscode.window.onDidChangeActiveTextEditor(look),
+      vscode.workspace.onDidCloseTextDocument(({ uri }) => this.leave(uri)),
       connection.onCondition(look),
       connection.onScored((told) => told.uri === activeUri()?.toString() && look()),
     ];
@@ -37,9 +38,20 @@ export class Programs implements vscode.Disposable {
     if (uri?.toString() !== activeUri()?.toString()) {
       return; // it is another one by now
     }
-    this.active = uri === undefined || document === null ? undefined : { uri, document };
-    void vscode.commands.executeCommand("setContext", "readhead.isProgram", this.active !== undefined);
-    this.changed.fire(this.active);
+    this.tell(uri === undefined || document === null ? undefined : { uri, document });
+  }
+
+  /** At once: what is asked of the next one takes its time, and views would go on with what is closed. */
+  private leave(uri: vscode.Uri): void {
+    if (this.active?.uri.toString() === uri.toString()) {
+      this.tell(undefined);
+    }
+  }
+
+  private tell(active: ActiveProgram | undefined): void {
+    this.active = active;
+    void vscode.commands.executeCommand("setContext", "readhead.isProgram", active !== undefined);
+    this.changed.fire(active);
   }
 
   private async ask(uri: vscode.Uri): Promise<ProgramDocument | null> {
@@ -55,6 +67,11 @@ export class Programs implements vscode.Disposable {
       each.dispose();
     }
   }
+}
+
+/** The text of a document that is open. */
+export function openAt(uri: string): vscode.TextDocument | undefined {
+  return vscode.workspace.textDocuments.find((document) => document.uri.toString() === uri);
 }
 
 function activeUri(): vscode.Uri | undefined {

@@ -1,7 +1,7 @@
 /** Behind the line of `head`, as soon as it is measured: what the last edit did. The lens above it comes later. */
 
 import * as vscode from "vscode";
-import type { ActiveProgram, Programs } from "./programs.ts";
+import { type ActiveProgram, openAt, type Programs } from "./programs.ts";
 import { Progress } from "./progress.ts";
 
 /** Less is not seen in three decimals. */
@@ -30,7 +30,7 @@ export class ProgressLine implements vscode.Disposable {
   }
 
   private scored({ uri, document }: ActiveProgram): void {
-    const text = vscode.workspace.textDocuments.find((each) => each.uri.toString() === uri.toString());
+    const text = openAt(uri.toString());
     if (!document.current || text?.version !== document.version) {
       return;
     }

@@ -22,12 +22,10 @@ PREVIOUS = GOOD.replace("6.7 * s.decay(12)", "90.0 * s.previous(1)").replace("+ 
 CELLS = """
 (canvas) => {
   const context = canvas.getContext("2d");
-  return (count) => null, (() => {
-    const count = Number(canvas.dataset.count);
-    const side = canvas.width / count;
-    const at = (query, key) => [...context.getImageData((key + 0.5) * side, (query + 0.5) * side, 1, 1).data];
-    return Array.from({ length: count }, (_, query) => Array.from({ length: count }, (_, key) => at(query, key)));
-  })();
+  const count = Number(canvas.dataset.count);
+  const side = canvas.width / count;
+  const at = (query, key) => [...context.getImageData((key + 0.5) * side, (query + 0.5) * side, 1, 1).data];
+  return Array.from({ length: count }, (_, query) => Array.from({ length: count }, (_, key) => at(query, key)));
 }
 """
 COLOUR = """
@@ -110,6 +108,7 @@ def test_the_head_view_draws_what_is_known_and_follows_the_text(
 
 
 def test_the_head_view_tells_whose_prediction_it_shows(window: Workbench, program: Callable[[str], Path]) -> None:
+    window.open(window.folder / "readhead.toml")
     path = program(PREVIOUS)
     window.open(path)
     window.lens(re.compile("^L0H3 IoU")).wait_for()
@@ -131,7 +130,7 @@ def test_the_head_view_tells_whose_prediction_it_shows(window: Workbench, progra
     mode.get_by_text("neural", exact=True).wait_for()
 
     window.page.locator(".tab").filter(has_text=path.name).click()
-    window.run("View: Close All Editors in Group")  # the program's: the view is in a group of its own
+    window.run("View: Close Editor")  # another one takes its place
     predicted.wait_for(state="detached")
     view.locator("figcaption").filter(has_text="'s prediction").wait_for()
     view.get_by_role("button", name="Where it fails").wait_for(state="hidden")
