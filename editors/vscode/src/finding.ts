@@ -1,6 +1,7 @@
 /** Where the command `readhead` is. Free of the editor, so that it is tested without one. */
 
 import * as path from "node:path";
+import { isBelow } from "./places.ts";
 
 /** What the search may look at. */
 export interface Surroundings {
@@ -77,9 +78,5 @@ function resolved(given: string, around: Surroundings): string {
 
 /** By its own path or by that of what it leads to: either would be the workspace's choice. */
 function isWithin(file: string, { folders, real }: Surroundings): boolean {
-  const lies = (inner: string, outer: string) => {
-    const relative = path.relative(outer, inner);
-    return relative === "" || (!relative.startsWith("..") && !path.isAbsolute(relative));
-  };
-  return folders.some((folder) => lies(file, folder) || lies(real(file), real(folder)));
+  return folders.some((folder) => isBelow(file, folder) || isBelow(real(file), real(folder)));
 }

@@ -14,7 +14,8 @@ export function isLeftOut(file: string, root: string): boolean {
 }
 
 export function isBelow(file: string, root: string): boolean {
-  return file.startsWith(root.endsWith(path.sep) ? root : root + path.sep);
+  const relative = path.relative(root, file);
+  return relative !== "" && relative.split(path.sep)[0] !== ".." && !path.isAbsolute(relative);
 }
 
 /**

@@ -37,6 +37,7 @@ test("the setting decides alone, with the home and the workspace written short",
 test("nothing that lies in a workspace is taken while it is not trusted", () => {
   assert.equal(found({ trusted: false }), "PATH /usr/bin/readhead");
   assert.equal(found({ trusted: false, path: "/home/ada/demo/bin:/opt/bin" }), "PATH /opt/bin/readhead");
+  assert.equal(found({ trusted: false, path: "/home/ada/demo/..bin:/opt/bin" }), "PATH /opt/bin/readhead");
   assert.equal(found({ trusted: false, path: "/link/bin:/opt/bin" }), "PATH /opt/bin/readhead");
   assert.equal(
     found({ trusted: false, folders: ["/link"], path: "/home/ada/demo/bin:/opt/bin" }),
