@@ -37,7 +37,12 @@ export class Connection implements vscode.Disposable {
   private client: LanguageClient | undefined;
   private turn: Promise<unknown> = Promise.resolve();
   private readonly lenses = new Pacing(() => this.refreshLenses());
-  private readonly saves = vscode.workspace.onDidSaveTextDocument(() => this.lenses.changed());
+  private readonly saves = vscode.workspace.onWillSaveTextDocument(() => this.lenses.changed());
+  private readonly edits = vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => {
+    if (contentChanges.length > 0 && document === vscode.window.activeTextEditor?.document) {
+      this.lenses.edited();
+    }
+  });
   private readonly log: vscode.LogOutputChannel;
   private readonly filter: CommandFilter;
   private readonly missing: (wanted: string) => void;
@@ -105,7 +110,15 @@ export class Connection implements vscode.Disposable {
 
   dispose(): void {
     void this.inTurn(() => this.end());
-    for (const each of [this.saves, this.changed, this.switched, this.newlyRanked, this.measured]) {
+    for (const each of [
+      this.saves,
+      this.edits,
+      this.lenses,
+      this.changed,
+      this.switched,
+      this.newlyRanked,
+      this.measured,
+    ]) {
       each.dispose();
     }
   }
@@ -164,9 +177,13 @@ export class Connection implements vscode.Disposable {
       outputChannel: this.log,
       initializationOptions: { trusted: vscode.workspace.isTrusted },
       middleware: {
-        provideCodeLenses: (document, token, next) => {
+        provideCodeLenses: async (document, token, next) => {
           this.lenses.asked();
-          return next(document, token);
+          try {
+            return await next(document, token);
+          } finally {
+            this.lenses.answered();
+          }
         },
         executeCommand: (name, given, next) => this.filter(name, given, next),
         workspace: {

@@ -1,34 +1,61 @@
 /** Asking the editor to ask again, without putting off what it is about to do. Free of the editor. */
 
-const GIVES_UP_MS = 1000;
+/** A question that has not come by then (the editor lost its focus) is not waited for. */
+const ASKED_WITHIN_MS = 1000;
+/** An answer is drawn 250 ms after it came, or after the next one that comes before that: the next is later than this. */
+const APART_MS = 100;
 
 /**
- * VS Code asks for code lenses 250 ms after it was last told that they changed, and is told of a score, of what each
- * term earns and of the perplexity within that time: every one of them would put the question off. So it is told once
- * until it has asked: it then hears all that is known by that time. That begins with the save, for which the score is
- * ready well within that time.
+ * VS Code asks for code lenses 250 ms after it was last told that they changed, or after an edit, and draws 250 ms
+ * after the last answer. It is told of a save, of the score, of what each term earns and of the perplexity, all within
+ * that time: every one of them would put the question off, or the drawing. So it is told once until it has asked, which
+ * hears all that is known by that time, and once more when that is about to be drawn.
  */
 export class Pacing {
-  private since: number | undefined;
+  private waits: NodeJS.Timeout | undefined;
+  private untold = false;
   private readonly fire: () => void;
-  private readonly now: () => number;
 
-  constructor(fire: () => void, now: () => number = () => performance.now()) {
+  constructor(fire: () => void) {
     this.fire = fire;
-    this.now = now;
   }
 
-  /** Something changed. A question that never came (the editor lost its focus) is not waited for. */
+  /** Something changed. */
   changed(): void {
-    if (this.since !== undefined && this.now() - this.since < GIVES_UP_MS) {
-      return;
+    if (this.waits === undefined) {
+      this.fire();
+      this.wait(ASKED_WITHIN_MS);
+    } else {
+      this.untold = true;
     }
-    this.since = this.now();
-    this.fire();
   }
 
-  /** The editor asks: what it hears now is what is known now. */
+  /** The text was edited: the editor asks without being told. */
+  edited(): void {
+    this.wait(ASKED_WITHIN_MS);
+  }
+
+  /** The editor asks: what it hears is what is known now. */
   asked(): void {
-    this.since = undefined;
+    this.untold = false;
+  }
+
+  answered(): void {
+    this.wait(APART_MS);
+  }
+
+  private wait(forMs: number): void {
+    clearTimeout(this.waits);
+    this.waits = setTimeout(() => {
+      this.waits = undefined;
+      if (this.untold) {
+        this.untold = false;
+        this.changed();
+      }
+    }, forMs);
+  }
+
+  dispose(): void {
+    clearTimeout(this.waits);
   }
 }

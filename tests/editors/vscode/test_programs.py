@@ -15,34 +15,37 @@ from server.programs import BROKEN, GOOD
 pytestmark = pytest.mark.editors
 
 SETTLED = re.compile(r"^L0H3 IoU 0\.\d{3} .*perplexity")
-SOON_MS = 1500
+SOON_MS = 1000
 """From a save to the lens on the screen, on a busy machine; what is printed are the medians.
 
 VS Code itself waits 250 ms before it asks for lenses, and as long again before it draws what it was told.
 """
 WATCH = """
 () => new Promise((resolve) => {
-  const lens = () => [...document.querySelectorAll(".codelens-decoration a")].map((a) => a.textContent)
-    .find((text) => /\\sIoU\\s/.test(text) && !/stale/.test(text))?.split("·")[0];
-  const line = () => [...document.querySelectorAll(".view-line span[class*=ced-]")]
-    .map((span) => getComputedStyle(span, "::after").content).find((text) => /^"IoU/.test(text));
-  const before = { lens: lens(), line: line() };
+  const title = () => [...document.querySelectorAll(".codelens-decoration a")].map((a) => a.textContent)
+    .find((text) => /^L0H3\\sIoU\\s/.test(text));
+  const seen = {
+    lens: () => title()?.split("·")[0],
+    whole: () => /stale/.test(title()) ? undefined : title(),
+    line: () => [...document.querySelectorAll(".view-line span[class*=ced-]")]
+      .map((span) => getComputedStyle(span, "::after").content).find((text) => /^"IoU/.test(text)),
+  };
+  const before = Object.fromEntries(Object.entries(seen).map(([name, now]) => [name, now()]));
   const took = {};
   let begun;
   const pressed = (event) => { if (event.key.toLowerCase() === "s") begun = performance.now(); };
   addEventListener("keydown", pressed, { capture: true });
   const look = () => {
-    if (begun !== undefined) {
-      const now = { lens: lens(), line: line() };
-      for (const each of ["lens", "line"])
-        if (took[each] === undefined && now[each] !== undefined && now[each] !== before[each])
-          took[each] = performance.now() - begun;
+    for (const [name, now] of begun === undefined ? [] : Object.entries(seen)) {
+      const shown = now();
+      if (took[name] === undefined && shown !== undefined && shown !== before[name])
+        took[name] = performance.now() - begun;
     }
-    if (took.lens !== undefined && took.line !== undefined) resolve([took.lens, took.line]);
+    if (Object.keys(took).length === Object.keys(seen).length) resolve(took);
     else requestAnimationFrame(look);
   };
   look();
-  setTimeout(() => resolve([Infinity, Infinity]), 20000);
+  setTimeout(() => resolve(Object.fromEntries(Object.keys(seen).map((name) => [name, took[name] ?? Infinity]))), 20000);
 })
 """
 
@@ -86,7 +89,7 @@ def test_a_save_shows_its_lens_soon(window: Workbench, program: Callable[[str], 
     window.open(program(GOOD))
     window.lens(SETTLED).wait_for()
     page = window.page
-    took: list[tuple[float, float]] = []
+    took: list[dict[str, float]] = []
     for number in ("1.1", "9.3", "2.2", "8.4", "3.1", "7.5", "1.6", "5.2", "0.8"):
         window.lens(SETTLED).wait_for()
         window.select(GOOD, "6.7")  # or what stands in its place
@@ -94,11 +97,13 @@ def test_a_save_shows_its_lens_soon(window: Workbench, program: Callable[[str], 
         page.keyboard.insert_text(number)
         window.save()
         took.append(page.evaluate("() => window.lensTook"))
-    lenses, lines = (sorted(each) for each in zip(*took, strict=True))
-    for name, each in ("lens", lenses), ("line of change", lines):
-        print(f"\nsave to {name} on screen: median {statistics.median(each):.0f} ms of {each[0]:.0f} to {each[-1]:.0f}")
-    assert statistics.median(lenses) <= SOON_MS
-    assert statistics.median(lines) < statistics.median(lenses)
+    shown = {"line": "line of change", "lens": "lens with the new IoU", "whole": "lens with the new perplexity too"}
+    medians = {}
+    for what, name in shown.items():
+        each = sorted(times[what] for times in took)
+        medians[what] = statistics.median(each)
+        print(f"\nsave to {name} on screen: median {medians[what]:.0f} ms of {each[0]:.0f} to {each[-1]:.0f}")
+    assert medians["line"] < medians["lens"] <= SOON_MS
 
 
 def test_hover_explains_a_name(window: Workbench, program: Callable[[str], Path]) -> None:
