@@ -25,20 +25,26 @@ export class Programs implements vscode.Disposable {
       vscode.window.onDidChangeActiveTextEditor(look),
       vscode.workspace.onDidCloseTextDocument(({ uri }) => this.leave(uri)),
       connection.onCondition(look),
-      connection.onScored((told) => told.uri === activeUri()?.toString() && look()),
+      connection.onScored((told) => told.uri === this.edited()?.toString() && look()),
     ];
   }
 
   private async look(): Promise<void> {
-    const uri = activeUri();
-    if (uri === undefined && vscode.window.activeTextEditor === undefined && this.connection.runs) {
-      return; // the focus is in a view: what was active is still what the views are about
-    }
+    const uri = this.edited();
     const document = uri === undefined || !this.connection.runs ? null : await this.ask(uri);
-    if (uri?.toString() !== activeUri()?.toString()) {
+    if (uri?.toString() !== this.edited()?.toString()) {
       return; // it is another one by now
     }
     this.tell(uri === undefined || document === null ? undefined : { uri, document });
+  }
+
+  /** With the focus in a view, what was active is still what the views are about; in a new window, what is in sight. */
+  private edited(): vscode.Uri | undefined {
+    const editor = vscode.window.activeTextEditor;
+    if (editor !== undefined) {
+      return python(editor);
+    }
+    return this.active?.uri ?? vscode.window.visibleTextEditors.map(python).find((uri) => uri !== undefined);
   }
 
   /** At once: what is asked of the next one takes its time, and views would go on with what is closed. */
@@ -74,7 +80,6 @@ export function openAt(uri: string): vscode.TextDocument | undefined {
   return vscode.workspace.textDocuments.find((document) => document.uri.toString() === uri);
 }
 
-function activeUri(): vscode.Uri | undefined {
-  const document = vscode.window.activeTextEditor?.document;
-  return document?.languageId === "python" && document.uri.scheme === "file" ? document.uri : undefined;
+function python({ document }: vscode.TextEditor): vscode.Uri | undefined {
+  return document.languageId === "python" && document.uri.scheme === "file" ? document.uri : undefined;
 }

@@ -136,6 +136,24 @@ def test_the_head_view_tells_whose_prediction_it_shows(window: Workbench, progra
     view.get_by_role("button", name="Where it fails").wait_for(state="hidden")
 
 
+def test_the_head_view_keeps_its_text_when_the_window_is_loaded_again(
+    window: Workbench, program: Callable[[str], Path]
+) -> None:
+    window.open(program(PREVIOUS))
+    window.lens(re.compile("^L0H3 IoU")).wait_for()
+    window.run("Readhead: Show the Head Beside the Editor")
+    view = window.head_view
+    view.get_by_label("Your own text").fill("Lily saw a cat.")
+    view.get_by_label("Your own text").press("Enter")
+    token = view.locator(".strip .token").filter(has_text="Lily").first
+    token.wait_for()
+    window.page.evaluate("() => { document.title = 'before'; }")
+    window.run("Developer: Reload Window")
+    window.page.wait_for_function("() => document.title !== 'before'")
+    token.wait_for()
+    assert view.get_by_label("Your own text").input_value() == "Lily saw a cat."
+
+
 def test_an_engine_that_is_killed_comes_back(window: Workbench, program: Callable[[str], Path]) -> None:
     window.open(program(GOOD))
     window.lens(re.compile("perplexity")).wait_for()

@@ -106,8 +106,9 @@ class CodeServer:
             return False
 
     def url(self, folder: Path) -> str:
-        """Of a window that shows a folder."""
-        return f"http://127.0.0.1:{self.port}/?folder={folder}"
+        """Of a window that shows a folder, or those that a file `.code-workspace` names."""
+        kind = "folder" if folder.is_dir() else "workspace"
+        return f"http://127.0.0.1:{self.port}/?{kind}={folder}"
 
     def logs(self) -> str:
         """What the extension wrote in its output channel."""
@@ -177,7 +178,8 @@ class Workbench:
         tab = self.page.locator(".tabs-container .tab").filter(has_text=path.name)
         self.page.keyboard.press("Control+P")
         box = self.page.locator(".quick-input-widget input")
-        box.fill(f"{path.relative_to(self.folder)}{place}")
+        named = path.relative_to(self.folder) if path.is_relative_to(self.folder) else path.name
+        box.fill(f"{named}{place}")
         self.page.locator(".quick-input-list .monaco-list-row").filter(has_text=path.name).first.wait_for()
         self.page.keyboard.press("Enter")
         tab.first.wait_for()

@@ -5,7 +5,14 @@ import { type Cell, cellAt, difference, inkOn, type Matrix, moved, shade, visibl
 import type { FromView, Mode, Shown, ToView, Worst } from "../messages.ts";
 import { colours, drawMap, type Palette, sizeFor } from "./map.ts";
 
-declare function acquireVsCodeApi(): { postMessage(message: FromView): void };
+/** Which text is shown: it outlives the window. */
+type Choice = Extract<FromView, { kind: "sequence" | "text" }>;
+
+declare function acquireVsCodeApi(): {
+  postMessage(message: FromView): void;
+  getState(): Choice | undefined;
+  setState(choice: Choice): void;
+};
 
 const editor = acquireVsCodeApi();
 const title = make("h1", {}, "Head");
@@ -42,6 +49,11 @@ let palette: Palette = colours();
 
 build();
 listen();
+const chosen = editor.getState();
+if (chosen !== undefined) {
+  own.value = chosen.kind === "text" ? chosen.text : "";
+  editor.postMessage(chosen);
+}
 editor.postMessage({ kind: "ready" });
 
 function build(): void {
@@ -75,7 +87,7 @@ function listen(): void {
   worst.addEventListener("change", () => ask(Number(worst.value)));
   own.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.isComposing) {
-      editor.postMessage({ kind: "text", text: own.value.trim() });
+      choose({ kind: "text", text: own.value.trim() });
     }
   });
   flip.addEventListener("click", () => editor.postMessage({ kind: "flip" }));
@@ -86,7 +98,7 @@ function listen(): void {
       const next = shown && moved(cell, event.key, shown.tokens.length);
       if (next !== undefined) {
         event.preventDefault();
-        choose(next);
+        move(next);
       }
     });
   }
@@ -94,10 +106,15 @@ function listen(): void {
 
 function ask(sequence: number): void {
   if (Number.isSafeInteger(sequence) && sequence >= 0 && sequence < (shown?.of ?? Number.POSITIVE_INFINITY)) {
-    editor.postMessage({ kind: "sequence", sequence });
+    choose({ kind: "sequence", sequence });
   } else if (shown !== undefined) {
     number.value = String(shown.sequence ?? "");
   }
+}
+
+function choose(choice: Choice): void {
+  editor.setState(choice);
+  editor.postMessage(choice);
 }
 
 function take(message: ToView): void {
@@ -193,12 +210,12 @@ function draw(): void {
 function point(canvas: HTMLCanvasElement, event: MouseEvent): void {
   const found = shown && cellAt(event.offsetX, event.offsetY, canvas.clientWidth, shown.tokens.length);
   if (found !== undefined && (found.query !== cell.query || found.key !== cell.key)) {
-    choose(found);
+    move(found);
   }
 }
 
-function choose(next: Cell): void {
-  cell = next;
+function move(to: Cell): void {
+  cell = to;
   draw();
 }
 
