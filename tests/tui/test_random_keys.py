@@ -1,7 +1,7 @@
 """Random keys, sizes, clicks and events of the engine, for a while: nothing gets through to the user as a crash.
 
-`READHEAD_RANDOM_KEYS_SECONDS` says for how long (60 by default), `READHEAD_RANDOM_KEYS_SEED` which keys (always the same
-ones by default: a change is not to fail by chance); a failure tells the seed and the last of what was done.
+`READHEAD_RANDOM_KEYS_SECONDS` says for how long (60 by default), `READHEAD_RANDOM_KEYS_SEED` which keys (always the
+same by default: no change fails by chance); a failure tells the seed and the last of what was done.
 """
 
 from __future__ import annotations

@@ -115,22 +115,23 @@ def test_an_untrusted_workspace_runs_nothing_until_it_is_trusted(
     window.lens(re.compile(r"^L0H3 IoU 0\.\d{3}")).wait_for()
 
 
-def test_two_folders_in_one_window_are_a_workspace_each(server: CodeServer, open_window: Open, tmp_path: Path) -> None:
-    roots = [make_workspace(tmp_path / name) for name in ("first", "second")]
-    programs = [root / "programs" / f"in_{root.name}.py" for root in roots]
-    for path in programs:
-        path.write_text(GOOD, "utf-8")
+def test_two_folders_in_one_window_are_a_workspace_each(
+    server: CodeServer, open_window: Open, tmp_path: Path, program: Callable[[str], Path]
+) -> None:
+    first = program(GOOD)  # whose engine runs: another window's
+    second = make_workspace(tmp_path / "second") / "programs" / "in_second.py"
+    second.write_text(GOOD, "utf-8")
     both = tmp_path / "both.code-workspace"
-    both.write_text(json.dumps({"folders": [{"path": root.name} for root in roots]}), "utf-8")
+    both.write_text(json.dumps({"folders": [{"path": str(path.parents[1])} for path in (first, second)]}), "utf-8")
     window = open_window(server, both)
-    window.open(programs[0])
+    window.open(second)
     window.lens("L0H3 is neural: flip").click()
     flipped = re.compile(", 1 head")
     window.status_shows(flipped)
-    window.open(programs[1])
+    window.open(first)
     window.lens("L0H3 is neural: flip").wait_for()
     window.status_shows(re.compile(r"perplexity \d+\.\d\d$"))
-    window.open(programs[0])
+    window.open(second)
     window.lens("L0H3 is program: flip").wait_for()
     window.status_shows(flipped)
 

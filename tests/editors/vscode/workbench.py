@@ -180,7 +180,7 @@ class Workbench:
         box = self.page.locator(".quick-input-widget input")
         named = path.relative_to(self.folder) if path.is_relative_to(self.folder) else path.name
         box.fill(f"{named}{place}")
-        self.page.locator(".quick-input-list .monaco-list-row").filter(has_text=path.name).first.wait_for()
+        self.page.locator(".quick-input-list .monaco-list-row.focused").filter(has_text=path.name).wait_for()
         self.page.keyboard.press("Enter")
         tab.first.wait_for()
         self.page.locator(".quick-input-widget").wait_for(state="hidden")
