@@ -71,13 +71,24 @@ def shipped_library() -> Path:
 
 
 def load_programs(*folders: Path) -> list[Program]:
-    """All program files under the folders, in the order of their paths; a folder that does not exist has none."""
+    """All program files under the folders, in the order of their paths; a folder that does not exist has none.
+
+    A file that cannot be read is a program with a finding: it keeps no other from being measured.
+    """
     return [
-        read_program(path)
+        _read(path)
         for folder in folders
         for path in sorted(folder.rglob("*.py"))
         if path.name != "__init__.py" and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
+
+
+def _read(path: Path) -> Program:
+    try:
+        return read_program(path)
+    except ProgramError as error:
+        what = f"the file {str(error).removeprefix(f'{path} ')}"
+        return Program(path.stem, "", path, findings=(Finding(1, 1, "RH201", what, error.hint),))
 
 
 @dataclass(frozen=True)

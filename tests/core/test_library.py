@@ -349,5 +349,19 @@ def test_programs_are_the_python_files_of_the_folders_in_order(tmp_path: Path) -
     assert [program.name for program in load_programs(tmp_path, tmp_path / "missing")] == ["a", "one", "two"]
 
 
+def test_a_file_that_cannot_be_read_is_a_finding_beside_the_others(tmp_path: Path) -> None:
+    (tmp_path / "good.py").write_text("def head(s):\n    return 1\n")
+    (tmp_path / "latin.py").write_bytes(b"# caf\xe9\n")
+    (tmp_path / "long.py").write_text("#" * 70_000)
+    (tmp_path / "nowhere.py").symlink_to(tmp_path / "missing.py")
+    good, *unread = load_programs(tmp_path)
+    assert not good.findings
+    assert [str(program.findings[0]) for program in unread] == [
+        "1:1: RH201 the file is not UTF-8 (byte 5) (save it as UTF-8)",
+        "1:1: RH201 the file has 70000 bytes (a program has at most 65536)",
+        "1:1: RH201 the file cannot be read: No such file or directory (name a program file (.py))",
+    ]
+
+
 def test_shipped_library_is_found() -> None:
     assert (shipped_library() / "previous" / "previous_token.py").is_file()
