@@ -21,7 +21,7 @@ DISABLED = [action for action in ACTIONS if action.why_not is not _always]
 
 
 def keys_of(action: Action) -> list[str]:
-    return [key.strip() for key in action.keys.split(",") if key.strip()]
+    return Preferences().keys_of(action)
 
 
 @ACTION
@@ -72,7 +72,7 @@ async def test_the_footer_shows_the_keys_of_the_view_and_no_others(tmp_path: Pat
             here.app.show_view(view)
             await here.settled()
             wanted = {
-                f" {key_name(action.keys)}  {action.label} "
+                f" {key_name(keys_of(action))}  {action.label} "
                 for action in ACTIONS if action.in_footer and action.is_in(view)
             }  # fmt: skip
             shown = here.line("#keys") + " "
@@ -151,18 +151,28 @@ async def test_what_waits_for_the_ranking_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_keys_of_the_preferences_take_the_place_of_the_usual_ones(tmp_path: Path) -> None:
-    preferences = Preferences(keys={"flip": "f5,f", "help": "f2"})
+    preferences = Preferences(keys={"flip": "f5,!", "help": "f2", "open": "f6"})
     async with running(tmp_path, preferences=preferences) as here:
         await here.press("space")
         await here.settled()
         assert here.engine.workspace.board == {}
-        for key in ("f5", "right", "f"):
+        for key in ("f5", "right", "exclamation_mark"):
             await here.press(key)
             await here.settled()
         assert set(here.engine.workspace.board) == {"L0H0", "L0H1"}
         assert " f5  flip " in here.line("#keys")
         await here.press("f2")
-        assert "f5 f" in here.screen
+        assert "f5 !" in here.screen
+        await here.press("escape", "f6")
+        assert here.app.view == "head"
+
+
+@pytest.mark.asyncio
+async def test_a_key_that_is_given_away_in_one_view_stays_in_the_others(tmp_path: Path) -> None:
+    async with running(tmp_path, preferences=Preferences(keys={"flip_best": "f6"})) as here:
+        here.app.show_view("curve")
+        await here.settled()
+        assert here.app.screen.active_bindings["b"].binding.action == "do('budget')"
 
 
 # ---- the palette -------------------------------------------------------------------------------------------------

@@ -8,13 +8,13 @@ import pytest
 from textual.theme import BUILTIN_THEMES
 
 from readhead.errors import UsageError
-from readhead_tui.actions import BY_ID
+from readhead_tui.actions import ACTIONS
 from readhead_tui.preferences import Preferences, preferences_file
 from readhead_tui.shades import PALETTES
 
 
 def read(path: Path) -> Preferences:
-    return Preferences.read(path, actions=frozenset(BY_ID), themes=frozenset(BUILTIN_THEMES))
+    return Preferences.read(path, actions=ACTIONS, themes=frozenset(BUILTIN_THEMES))
 
 
 @pytest.fixture
@@ -52,6 +52,8 @@ def test_all_that_can_be_preferred_is_read(file: Path) -> None:
         ("palette = 'jet'", "palette: there is no 'jet'", "viridis"),
         ("[keys]\nflop = 'f5'", "keys: there is no 'flop'", "flip"),
         ("[keys]\nflip = 5", "the key of flip is 5", 'flip = "f5"'),
+        ("[keys]\nflip = 'f'", "f is the key of flip and of refine", "give one of them another key"),
+        ("[keys]\nflip = 'f5'\nundo = 'f6, f5'", "f5 is the key of flip and of undo", "give one of them another key"),
         ("[keys]\nflip = ' '", "the key of flip is ' '", 'flip = "f5"'),
     ],
 )

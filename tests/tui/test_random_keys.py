@@ -24,7 +24,7 @@ from textual.pilot import OutOfBounds
 
 from readhead.engine import EngineGoneError
 from readhead.engine.client import EngineError
-from readhead_tui.actions import ACTIONS
+from readhead_tui.actions import ACTIONS, split_keys
 from readhead_tui.app import ReadheadApp
 from server.processes import resident_bytes
 from tui.fake_engine import FakeEngine
@@ -33,7 +33,7 @@ from tui.running import Running, running
 
 SECONDS = float(os.environ.get("READHEAD_RANDOM_KEYS_SECONDS", "60"))
 SEED = int(os.environ.get("READHEAD_RANDOM_KEYS_SEED", "1"))
-KEYS = [key.strip() for action in ACTIONS for key in action.keys.split(",") if key.strip()]
+KEYS = [key for action in ACTIONS for key in split_keys(action.keys)]
 OTHERS = ["enter", "escape", "tab", "shift+tab", "backspace", "delete", "ctrl+c", "ctrl+p", "f9", "ctrl+a", "space"]
 TEXTS = ["L1H2", "lift < 0.1", "program", "3", "L9H9", "mine", "", "The frog sat .", "0.5", "-1", "[bold]", "é𝒳\t"]
 SIZES = [(80, 24), (40, 12), (20, 10), (200, 50), (140, 30), (1, 1), (300, 80)]

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from textual.binding import Binding
+
 if TYPE_CHECKING:
     from readhead_tui.app import ReadheadApp
 
@@ -52,6 +54,16 @@ class Action:
     def is_in(self, view: str) -> bool:
         """Whether its keys count in a view."""
         return not self.views or view in self.views
+
+    def meets(self, other: Action) -> bool:
+        """Whether there is a view in which the keys of both count."""
+        return any(self.is_in(view) and other.is_in(view) for view in VIEWS)
+
+
+def split_keys(keys: str) -> list[str]:
+    """The single ones of keys that are parted by commas, as Textual names them; a character is a key too."""
+    single = [Binding(key, "") for key in keys.split(",") if key.strip()]
+    return [binding.key for binding in Binding.make_bindings(single)]
 
 
 def _show_view(app: ReadheadApp, view: str) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.app import App, SystemCommand
-from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.widgets import ContentSwitcher, Static
 from textual.worker import Worker, WorkerState
@@ -67,7 +66,7 @@ _PAUSE_S: Final = 0.12
 """Without another head, before the engine is asked for one."""
 
 
-class ReadheadApp(App[None]):
+class ReadheadApp(App[None], inherit_bindings=False):
     """One workspace, in a terminal.
 
     Args:
@@ -80,11 +79,7 @@ class ReadheadApp(App[None]):
     TITLE = "Readhead"
     CSS_PATH = "app.tcss"
     COMMANDS: ClassVar[set[Any]] = App.COMMANDS | {ActionCommands}
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(action.keys, f"do('{action.id}')", action.label, id=action.id, show=False)
-        for action in ACTIONS
-        if action.keys
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [("ctrl+c", "help_quit")]
 
     def __init__(
         self, root: Path, preferences: Preferences | None = None, *, lasts: bool = True, attach: Attach = Engine
@@ -93,6 +88,9 @@ class ReadheadApp(App[None]):
         self.root = root
         self._lasts = lasts
         self.preferences = preferences or Preferences()
+        for action in ACTIONS:  # Textual's keymap would take a key that is given away from the other views' actions too
+            for key in self.preferences.keys_of(action):
+                self.bind(key, f"do('{action.id}')", description=action.label, show=False)
         self.remembered = Remembered.read(root)
         self.known: Known = Known()
         self.timeline: Timeline = Timeline()
@@ -169,7 +167,6 @@ class ReadheadApp(App[None]):
     def on_mount(self) -> None:
         """Begin where the user left."""
         self._keys = self.query_one("#keys", Keys)
-        self.set_keymap(self.preferences.keys)
         theme = self.remembered.theme or self.preferences.theme
         self.theme = theme if theme in self.available_themes else "textual-dark"
         self.theme_changed_signal.subscribe(self, self._theme_changed)
@@ -263,7 +260,7 @@ class ReadheadApp(App[None]):
             return
         self.query_one("#top", TopLine).tell(self.known, self.engine_in_words())
         self.query_one("#views-line", ViewsLine).tell(self.view)
-        self.query_one("#keys", Keys).tell(self.view, self.preferences.keys)
+        self.query_one("#keys", Keys).tell(self.view, self.preferences)
         put(self.query_one("#card", Static), card_of(self.known, self.head))
         selected = f"  ·  {counted(len(self.map.selected), 'head')} selected" if self.map.selected else ""
         shown = f"  ·  only {self.remembered.filter}" if self.remembered.filter else ""
@@ -643,7 +640,7 @@ class ReadheadApp(App[None]):
 
     def show_help(self) -> None:
         """All keys."""
-        self.push_screen(HelpScreen(self.view, self.preferences.keys))
+        self.push_screen(HelpScreen(self.view, self.preferences))
 
     def action_command_palette(self) -> None:
         """All actions, by name."""
@@ -652,8 +649,7 @@ class ReadheadApp(App[None]):
 
     def action_help_quit(self) -> None:
         """Ctrl-C leaves other programs; here it says what does."""
-        keys = self.preferences.keys.get("quit", BY_ID["quit"].keys)
-        self.notify(f"{key_name(keys)} leaves", title="still here")
+        self.notify(f"{key_name(self.preferences.keys_of(BY_ID['quit']))} leaves", title="still here")
 
     def leave(self) -> None:
         """The end."""

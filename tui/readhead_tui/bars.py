@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
+from textual.keys import key_to_character
 from textual.widgets import Static
 
 from readhead_tui.actions import ACTIONS, VIEWS
@@ -14,19 +15,24 @@ from readhead_tui.actions import ACTIONS, VIEWS
 if TYPE_CHECKING:
     from readhead_tui.app import ReadheadApp
     from readhead_tui.known import Known
+    from readhead_tui.preferences import Preferences
 
 KEY_NAMES = {
-    "space": "space", "slash": "/", "question_mark": "?", "right_square_bracket": "]", "left_square_bracket": "[",
-    "plus": "+", "minus": "-", "equals_sign": "=", "enter": "enter", "escape": "esc", "up": "↑", "down": "↓",
-    "left": "←", "right": "→", "pageup": "pgup", "pagedown": "pgdn",
+    "space": "space", "slash": "/", "plus": "+", "minus": "-", "escape": "esc", "up": "↑", "down": "↓", "left": "←",
+    "right": "→", "pageup": "pgup", "pagedown": "pgdn",
 }  # fmt: skip
-"""Keys as people read them."""
+"""Keys as people read them, where that is neither their character nor Textual's name."""
 
 
-def key_name(keys: str, *, every: bool = False) -> str:
+def key_name(keys: Iterable[str], *, every: bool = False) -> str:
     """The first of some keys, or every one, as people read them."""
-    names = [KEY_NAMES.get(key.strip(), key.strip().replace("ctrl+", "^")) for key in keys.split(",") if key.strip()]
+    names = [KEY_NAMES.get(key) or _character(key) or key.replace("ctrl+", "^") for key in keys]
     return " ".join(names) if every else next(iter(names), "")
+
+
+def _character(key: str) -> str:
+    character = key_to_character(key) or ""
+    return character if character.isprintable() else ""
 
 
 def put(widget: Static, content: Text | str) -> None:
@@ -90,15 +96,15 @@ class ViewsLine(_Line):
 class Keys(_Line):
     """The keys that count here; those that cannot act now are dim."""
 
-    def tell(self, view: str, keymap: dict[str, str]) -> None:
+    def tell(self, view: str, preferences: Preferences) -> None:
         """Draw as many as there is room for."""
-        self._again = partial(self.tell, view, keymap)
+        self._again = partial(self.tell, view, preferences)
         line = Text()
         wanted = [action for action in ACTIONS if action.in_footer and action.is_in(view)]
         first = ("help", "quit", "flip")  # those are always seen; then what only this view has
         wanted.sort(key=lambda action: (action.id not in first, len(action.views) or len(VIEWS)))
         for action in wanted:
-            key = key_name(keymap.get(action.id, action.keys))
+            key = key_name(preferences.keys_of(action))
             piece = Text().append(f" {key} ", style="bold reverse")
             can = not action.why_not(self.app)
             piece.append(f" {action.label} ", style="" if can else "dim")

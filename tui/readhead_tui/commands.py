@@ -24,17 +24,21 @@ class ActionCommands(Provider):
     async def discover(self) -> Hits:
         """All of them."""
         for action in ACTIONS:
-            yield DiscoveryHit(_title(action), partial(self.app.do_from_palette, action.id), help=action.meaning)
+            yield DiscoveryHit(self._title(action), partial(self.app.do_from_palette, action.id), help=action.meaning)
 
     async def search(self, query: str) -> Hits:
         """Those that match."""
         matcher = self.matcher(query)
         for action in ACTIONS:
-            title = _title(action)
+            title = self._title(action)
             score = max(matcher.match(title), matcher.match(action.meaning))
             if score > 0:
                 yield Hit(score, matcher.highlight(title), partial(self.app.do_from_palette, action.id),
                           help=action.meaning)  # fmt: skip
+
+    def _title(self, action: Action) -> str:
+        keys = key_name(self.app.preferences.keys_of(action))
+        return f"{action.label} ({keys})" if keys else action.label
 
 
 class Palette(CommandPalette):
@@ -53,8 +57,3 @@ class Palette(CommandPalette):
 
     def _forget(self) -> None:
         self._selected_command = None
-
-
-def _title(action: Action) -> str:
-    keys = key_name(action.keys)
-    return f"{action.label} ({keys})" if keys else action.label

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
+    from readhead_tui.preferences import Preferences
+
 
 class HelpScreen(ModalScreen[None]):
     """All actions with their keys; those of the current view first."""
@@ -29,9 +31,9 @@ class HelpScreen(ModalScreen[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [("escape,q,f1,question_mark,enter", "leave", "back")]
 
-    def __init__(self, view: str, keymap: dict[str, str]) -> None:
+    def __init__(self, view: str, preferences: Preferences) -> None:
         super().__init__()
-        self._view, self._keymap = view, keymap
+        self._view, self._preferences = view, preferences
 
     def compose(self) -> ComposeResult:
         """One table for each view, and one for what counts everywhere."""
@@ -49,7 +51,7 @@ class HelpScreen(ModalScreen[None]):
         table.add_column(no_wrap=True, style="dim")
         for action in ACTIONS:
             if action.views == () if view == "" else view in action.views:
-                keys = key_name(self._keymap.get(action.id, action.keys), every=True)
+                keys = key_name(self._preferences.keys_of(action), every=True)
                 table.add_row(keys, action.meaning, action.id)
         return table
 

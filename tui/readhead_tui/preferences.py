@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Self
 
 from platformdirs import user_config_path
 
 from readhead.errors import UsageError
+from readhead_tui.actions import Action, split_keys
 from readhead_tui.shades import PALETTES
 
 _TYPES: dict[str, type] = {"theme": str, "palette": str, "compact": bool, "keys": dict}
@@ -34,11 +37,11 @@ class Preferences:
     """For actions (by id) the keys to use instead of their own, parted by commas."""
 
     @classmethod
-    def read(cls, path: Path, *, actions: frozenset[str], themes: frozenset[str]) -> Self:
+    def read(cls, path: Path, *, actions: Iterable[Action], themes: frozenset[str]) -> Self:
         """The preferences in a file; the defaults where there is none.
 
         Raises:
-            UsageError: naming what is not known.
+            UsageError: naming what is not known, or two actions with the same key in one view.
         """
         try:
             text = path.read_text("utf-8-sig")
@@ -57,11 +60,22 @@ class Preferences:
         _check(path, "theme", [table.get("theme", cls.theme)], themes)
         _check(path, "palette", [table.get("palette", cls.palette)], frozenset(PALETTES))
         keys = table.get("keys", {})
-        _check(path, "keys", keys, actions)
+        by_id = {action.id: action for action in actions}
+        _check(path, "keys", keys, frozenset(by_id))
         for action, key in keys.items():
-            if not isinstance(key, str) or not key.strip():
+            if not isinstance(key, str) or not split_keys(key):
                 raise UsageError(f"{path}: the key of {action} is {key!r}", hint=f'write for example: {action} = "f5"')
-        return cls(**table)
+        found = cls(**table)
+        for one, other in combinations(by_id.values(), 2):
+            for key in set(found.keys_of(one)) & set(found.keys_of(other)) if one.meets(other) else ():
+                raise UsageError(
+                    f"{path}: {key} is the key of {one.id} and of {other.id}", hint="give one of them another key"
+                )
+        return found
+
+    def keys_of(self, action: Action) -> list[str]:
+        """The keys of an action, as Textual names them."""
+        return split_keys(self.keys.get(action.id, action.keys))
 
 
 def _check(path: Path, what: str, given: Any, known: frozenset[str]) -> None:  # noqa: ANN401 - names in a container

@@ -10,7 +10,7 @@ from textual.theme import BUILTIN_THEMES
 
 from readhead.errors import UsageError
 from readhead.workspace import Workspace
-from readhead_tui.actions import BY_ID
+from readhead_tui.actions import ACTIONS
 from readhead_tui.app import ReadheadApp
 from readhead_tui.preferences import Preferences, preferences_file
 
@@ -26,7 +26,7 @@ def run(folder: Path | None) -> None:
         raise UsageError("this is no terminal", hint="start it in one; `readhead explain` prints what it shows")
     if folder is not None and folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", hint="name a folder for --workspace")
-    preferences = Preferences.read(preferences_file(), actions=frozenset(BY_ID), themes=frozenset(BUILTIN_THEMES))
+    preferences = Preferences.read(preferences_file(), actions=ACTIONS, themes=frozenset(BUILTIN_THEMES))
     spare_collections()
     with Workspace.open(folder) as workspace:  # its settings are checked before the screen is taken
         ReadheadApp(workspace.root, preferences, lasts=workspace.lasts).run()
