@@ -14,6 +14,8 @@ const APART_MS = 100;
 export class Pacing {
   private waits: NodeJS.Timeout | undefined;
   private untold = false;
+  /** Whether the next question is one of all editors that show a program; after an edit it is one of them only. */
+  private isOfAll = false;
   private readonly fire: () => void;
 
   constructor(fire: () => void) {
@@ -23,6 +25,7 @@ export class Pacing {
   /** Something changed. */
   changed(): void {
     if (this.waits === undefined) {
+      this.isOfAll = true;
       this.fire();
       this.wait(ASKED_WITHIN_MS);
     } else {
@@ -30,14 +33,15 @@ export class Pacing {
     }
   }
 
-  /** The text was edited: the editor asks without being told. */
+  /** A text was edited: its editor asks without being told. */
   edited(): void {
     this.wait(ASKED_WITHIN_MS);
   }
 
   /** The editor asks: what it hears is what is known now. */
   asked(): void {
-    this.untold = false;
+    this.untold &&= !this.isOfAll;
+    this.isOfAll = false;
   }
 
   answered(): void {

@@ -38,13 +38,15 @@ test("what changes after the question is told once, when the answer to it is abo
   assert.equal(told, 2);
 });
 
-test("after an edit the editor asks without being told", () => {
+test("after an edit its editor asks without being told, and the others when that is about to be drawn", () => {
   pacing.edited();
   pacing.changed();
   pacing.asked();
   pacing.answered();
-  mock.timers.tick(5000);
+  mock.timers.tick(90);
   assert.equal(told, 0);
+  mock.timers.tick(20);
+  assert.equal(told, 1);
 });
 
 test("a question that never comes is not waited for", () => {
