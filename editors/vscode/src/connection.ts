@@ -39,8 +39,9 @@ export class Connection implements vscode.Disposable {
   private readonly lenses = new Pacing(() => this.refreshLenses());
   private readonly saves = vscode.workspace.onWillSaveTextDocument(() => this.lenses.changed());
   private readonly edits = vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => {
-    if (contentChanges.length > 0 && document === vscode.window.activeTextEditor?.document) {
-      this.lenses.edited();
+    const isSeen = document === vscode.window.activeTextEditor?.document && document.languageId === "python";
+    if (isSeen && contentChanges.length > 0) {
+      this.lenses.edited(); // of no other text does the editor ask for our lenses
     }
   });
   private readonly log: vscode.LogOutputChannel;
