@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from readhead_tui.app import ReadheadApp
 from readhead_tui.colourings import COLOURINGS
 from readhead_tui.preferences import Preferences
 from tui.fake_engine import FakeEngine
 from tui.fake_workspace import FakeWorkspace
 from tui.running import SIZE, Running, make_app, welcomed
+from tui.scripted_engine import ScriptedEngine, Shown
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
@@ -210,3 +212,28 @@ def test_a_terminal_that_is_too_small(looks_the_same: Callable[..., bool]) -> No
 @pytest.mark.parametrize("view", ["map", "head", "perplexity"])
 def test_the_smallest_terminal(looks_the_same: Callable[..., bool], view: str) -> None:
     assert looks_the_same(engine=measured(), size=(40, 12), view=view)
+
+
+@pytest.mark.parametrize(
+    ("view", "key", "done"),
+    [("curve", "m", "+10.0 %  [+7.0"), ("generate", "enter", "big dog")],
+    ids=["curve", "generate"],
+)
+def test_what_takes_its_time_when_it_is_done(
+    snap_compare: Compare, tmp_path: Path, view: str, key: str, done: str
+) -> None:
+    engine = ScriptedEngine(board={"L0H1": "# mine", "L2H3": "# mine"})
+    app = ReadheadApp(welcomed(tmp_path, view=view), attach=engine.attach)
+    app.animation_level = "none"
+
+    async def deeds(pilot: Pilot[None]) -> None:
+        here = Shown(app, pilot, engine)
+        await here.until(lambda: app.timeline.now and app.timeline.now.impact and app.known.cards)
+        await here.press(key)
+        await here.until(lambda: done in here.screen)
+        await here.until(lambda: not any(worker.is_running for worker in app.workers))
+        app.clear_notifications()
+        app.root = Path("/workspace")
+        await here.press()
+
+    assert snap_compare(app, terminal_size=SIZE, run_before=deeds)
