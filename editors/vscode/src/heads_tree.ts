@@ -3,7 +3,8 @@
 import * as vscode from "vscode";
 import { asWritten } from "./markdown.ts";
 import type { Model } from "./model.ts";
-import type { Card } from "./protocol.ts";
+import type { Card, Heads } from "./protocol.ts";
+import { changedRows, type Row } from "./rows.ts";
 import { cardText, counted, type Grade, gradeOf, layerOf } from "./words.ts";
 import type { Workspaces } from "./workspaces.ts";
 
@@ -22,16 +23,14 @@ const MEANINGS: Readonly<Record<Grade, string>> = {
   good: "explained",
 };
 
-/** A row: a layer, or a head in it. */
-export type Row = { readonly layer: number } | { readonly head: string };
-
 export class HeadsTree implements vscode.TreeDataProvider<Row>, vscode.Disposable {
-  private readonly changed = new vscode.EventEmitter<void>();
+  private readonly changed = new vscode.EventEmitter<Row[] | undefined>();
   readonly onDidChangeTreeData = this.changed.event;
   private readonly disposables: vscode.Disposable[] = [this.changed];
   private readonly flipping = new Set<string>();
-  private readonly layers = new Map<number, Row>();
   private readonly rows = new Map<string, Row>();
+  /** What the rows were drawn of. */
+  private drawn: Heads | undefined;
   private readonly model: Model;
   private readonly workspaces: Workspaces;
 
@@ -46,11 +45,11 @@ export class HeadsTree implements vscode.TreeDataProvider<Row>, vscode.Disposabl
     this.disposables.push(
       view,
       model.onChange(() => {
-        this.flipping.clear();
         view.description = model.heads?.model ?? "";
         const isolation = model.heads?.isolation ?? "locked";
         view.message = isolation === "locked" ? "" : `Isolation of the programs: ${isolation}`;
-        this.changed.fire();
+        this.draw(changedRows(this.drawn, model.heads));
+        this.drawn = model.heads;
       }),
       view.onDidChangeCheckboxState(({ items }) => {
         for (const [row] of items) {
@@ -58,7 +57,7 @@ export class HeadsTree implements vscode.TreeDataProvider<Row>, vscode.Disposabl
         }
       }),
       vscode.workspace.onDidChangeConfiguration(
-        (event) => event.affectsConfiguration("readhead") && this.changed.fire(),
+        (event) => event.affectsConfiguration("readhead") && this.draw(undefined),
       ),
       vscode.commands.registerCommand("readhead.flipHead", (row?: Row) => row && this.flip(row)),
       vscode.commands.registerCommand("readhead.openBest", (row?: Row) => row && this.openBest(row)),
@@ -71,9 +70,9 @@ export class HeadsTree implements vscode.TreeDataProvider<Row>, vscode.Disposabl
       return [];
     }
     if (row === undefined) {
-      return Array.from({ length: heads.layers }, (_, layer) => kept(this.layers, layer, { layer }));
+      return Array.from({ length: heads.layers }, (_, layer) => this.kept({ layer }));
     }
-    return "layer" in row ? this.cards(row.layer).map(({ head }) => kept(this.rows, head, { head })) : [];
+    return "layer" in row ? this.cards(row.layer).map(({ head }) => this.kept({ head })) : [];
   }
 
   getTreeItem(row: Row): vscode.TreeItem {
@@ -124,13 +123,28 @@ export class HeadsTree implements vscode.TreeDataProvider<Row>, vscode.Disposabl
       return;
     }
     this.flipping.add(row.head);
-    this.changed.fire();
+    this.draw([row]);
     try {
       await vscode.commands.executeCommand("readhead.flipBest", vscode.Uri.file(root).toString(), row.head);
     } finally {
       this.flipping.delete(row.head);
-      this.changed.fire(); // a head that may not be flipped shows its mode again
+      this.draw([row]); // a head that may not be flipped shows its mode again
     }
+  }
+
+  /** No more rows than have to be, undefined for all: VS Code loses a click on one that it draws just then. */
+  private draw(rows: Row[] | undefined): void {
+    if (rows?.length !== 0) {
+      this.changed.fire(rows?.map((row) => this.kept(row)));
+    }
+  }
+
+  /** The tree knows a row again by its identity. */
+  private kept(row: Row): Row {
+    const key = "layer" in row ? `layer ${row.layer}` : row.head;
+    const found = this.rows.get(key) ?? row;
+    this.rows.set(key, found);
+    return found;
   }
 
   private async openBest(row: Row): Promise<void> {
@@ -145,13 +159,6 @@ export class HeadsTree implements vscode.TreeDataProvider<Row>, vscode.Disposabl
       each.dispose();
     }
   }
-}
-
-/** The tree knows a row again by its identity. */
-function kept<K>(rows: Map<K, Row>, key: K, made: Row): Row {
-  const found = rows.get(key) ?? made;
-  rows.set(key, found);
-  return found;
 }
 
 function row(card: Card): Row {

@@ -52,14 +52,15 @@ def test_a_flip_in_the_tree_changes_the_perplexity_in_the_status_bar(
     window.open(program(GOOD))
     neural = perplexity(window.status_shows(KNOWN))
     window.show_heads()
-    row = window.tree_row("L0H3")
+    # Of this head none of the tests' programs is the best: it is not drawn anew when one is ranked, which loses a click
+    row = window.tree_row("L2H7")
     row.filter(has_text=re.compile(r"IoU 0\.\d{3} \(\+0\.\d\d\)")).wait_for()
     row.get_by_role("checkbox").click()
     hybrid = window.status_shows(re.compile(r"\+?−?\d+\.\d %, 1 head"))
     assert perplexity(hybrid) != neural
-    window.tree_row("Layer 0").filter(has_text="1 of 8 in program mode").wait_for()
-    window.tree_row("L0H3").get_by_role("checkbox").click()
-    window.tree_row("Layer 0").filter(has_text="8 heads").wait_for()
+    window.tree_row("Layer 2").filter(has_text="1 of 8 in program mode").wait_for()
+    row.get_by_role("checkbox").click()
+    window.tree_row("Layer 2").filter(has_text="8 heads").wait_for()
     assert perplexity(window.status_shows(re.compile(r"perplexity \d+\.\d\d$"))) == neural
 
 
