@@ -20,7 +20,7 @@ VIEW = pytest.mark.parametrize("view", VIEWS)
 DISABLED = [action for action in ACTIONS if action.why_not is not _always]
 
 
-def keys_of(action: Action) -> list[str]:
+def keys_of(action: Action) -> tuple[str, ...]:
     return Preferences().keys_of(action)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
 from textual.binding import Binding
@@ -60,10 +60,11 @@ class Action:
         return any(self.is_in(view) and other.is_in(view) for view in VIEWS)
 
 
-def split_keys(keys: str) -> list[str]:
+@cache
+def split_keys(keys: str) -> tuple[str, ...]:
     """The single ones of keys that are parted by commas, as Textual names them; a character is a key too."""
     single = [Binding(key, "") for key in keys.split(",") if key.strip()]
-    return [binding.key for binding in Binding.make_bindings(single)]
+    return tuple(binding.key for binding in Binding.make_bindings(single))
 
 
 def _show_view(app: ReadheadApp, view: str) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import combinations
 from pathlib import Path
 from typing import Any, Self
 
@@ -66,14 +66,10 @@ class Preferences:
             if not isinstance(key, str) or not split_keys(key):
                 raise UsageError(f"{path}: the key of {action} is {key!r}", hint=f'write for example: {action} = "f5"')
         found = cls(**table)
-        for one, other in combinations(by_id.values(), 2):
-            for key in set(found.keys_of(one)) & set(found.keys_of(other)) if one.meets(other) else ():
-                raise UsageError(
-                    f"{path}: {key} is the key of {one.id} and of {other.id}", hint="give one of them another key"
-                )
+        _check_clashes(path, found, by_id.values())
         return found
 
-    def keys_of(self, action: Action) -> list[str]:
+    def keys_of(self, action: Action) -> tuple[str, ...]:
         """The keys of an action, as Textual names them."""
         return split_keys(self.keys.get(action.id, action.keys))
 
@@ -82,3 +78,14 @@ def _check(path: Path, what: str, given: Any, known: frozenset[str]) -> None:  #
     for name in given:
         if name not in known:
             raise UsageError(f"{path}: {what}: there is no {name!r}", hint=f"known: {', '.join(sorted(known))}")
+
+
+def _check_clashes(path: Path, preferences: Preferences, actions: Iterable[Action]) -> None:
+    users: defaultdict[str, list[Action]] = defaultdict(list)
+    for action in actions:
+        for key in preferences.keys_of(action):
+            for other in filter(action.meets, users[key]):
+                raise UsageError(
+                    f"{path}: {key} is the key of {other.id} and of {action.id}", hint="give one of them another key"
+                )
+            users[key].append(action)
